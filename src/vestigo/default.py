@@ -1,0 +1,131 @@
+"""The default tracer of a program, and the wiring of parts that do not know each other."""
+
+import threading
+import time
+from typing import Any
+
+import vestigo.instrument as _instrument
+from vestigo import semconv
+from vestigo.diagnostics import counters, guard
+from vestigo.record import Log, Span, Trace
+from vestigo.sdk import middleware as _middleware
+from vestigo.sdk import pipeline as _pipeline
+from vestigo.sdk import tracer as _tracer
+from vestigo.sdk.ids import is_span_id, is_trace_id, new_trace_id
+from vestigo.sdk.pipeline import Exporter
+from vestigo.sdk.tracer import AnySpan, AttributesIn, Tracer
+from vestigo.sdk.values import key_text, pack
+from vestigo.settings import default_storage_url, load_settings
+from vestigo.storage import open_storage
+
+_lock = threading.RLock()
+_default: Tracer | None = None
+
+
+def configure(*, storage: Any = None, **settings: Any) -> Tracer:
+    """Set up the default tracer, which `instrument`, `traced` and the middleware use; the former one is closed.
+
+    `storage` is a storage URL, a Storage or any exporter; without one, `VESTIGO_STORAGE` or SQLite in
+    `~/.vestigo`. The other settings are those of `vestigo.settings.Settings`. Raises SettingsError.
+    """
+    global _default
+    named = storage if isinstance(storage, str) else None
+    loaded = load_settings({**settings, "storage": named})
+    tracer = Tracer(storage=default_storage_url(loaded) if storage is None else storage, settings=loaded)
+    with _lock:
+        former, _default = _default, tracer
+    if former is not None:
+        former.close()
+    return tracer
+
+
+def default_tracer() -> Tracer:
+    """The tracer of `configure`; configured from the environment if the program did not. Raises SettingsError then."""
+    tracer = _default
+    if tracer is None:
+        with _lock:
+            tracer = _default or configure()
+    return tracer
+
+
+def shutdown() -> None:
+    """Write what is left and close the default tracer; the next use configures a new one."""
+    global _default
+    with _lock:
+        former, _default = _default, None
+    if former is not None:
+        former.close()
+
+
+def traced(
+    name: Any = None, /, *, kind: str | None = None, attributes: AttributesIn = None, capture: bool | None = None
+) -> Any:
+    """`Tracer.traced` with the default tracer as it is when the function is called."""
+    return _tracer.traced(default_tracer, name, kind=kind, attributes=attributes, capture=capture)
+
+
+def score(
+    target: "Trace | Span | AnySpan | str",
+    name: str,
+    value: float | bool | str,
+    comment: str | None = None,
+    *,
+    tracer: Tracer | None = None,
+    attributes: AttributesIn = None,
+) -> None:
+    """Record feedback on a span or a trace: a number, a yes or no (1 or 0), or a label.
+
+    `target` is a Span, a Trace, a trace id, or a span that is still open. Never raises: what makes no sense is counted
+    as `dropped.score`.
+    """
+    with guard("score"):
+        trace_id, span_id = _target(target)
+        if trace_id is None or not isinstance(name, str) or not name:
+            counters.add("dropped.score")
+            return
+        said: dict[str, Any] = {semconv.EVALUATION_NAME: name}
+        if isinstance(value, str):
+            said[semconv.EVALUATION_LABEL] = value
+        else:
+            said[semconv.EVALUATION_SCORE] = float(value)
+        if comment is not None:
+            said[semconv.EVALUATION_EXPLANATION] = str(comment)
+        said.update({key_text(key): pack(item) for key, item in dict(attributes or {}).items()})
+        chosen = tracer or _tracer_of(target) or default_tracer()
+        log = Log(
+            time_ns=time.time_ns(),
+            event_name=semconv.EVALUATION_EVENT,
+            attributes=said,
+            trace_id=trace_id,
+            span_id=span_id,
+            scope=chosen.scope,
+            resource=chosen.resource,
+            log_id=new_trace_id(),
+        )
+        chosen.pipeline.put_log(log, 500 + len(name) + len(str(comment or "")))
+
+
+def _target(target: Any) -> tuple[str | None, str | None]:
+    if isinstance(target, str):
+        return (target, None) if is_trace_id(target) else (None, None)
+    trace_id = getattr(target, "trace_id", None)
+    span_id = None if isinstance(target, Trace) else getattr(target, "span_id", None)
+    if not isinstance(trace_id, str) or not is_trace_id(trace_id):
+        return None, None
+    return trace_id, span_id if isinstance(span_id, str) and is_span_id(span_id) else None
+
+
+def _tracer_of(target: Any) -> Tracer | None:
+    tracer = getattr(target, "tracer", None)
+    return tracer if isinstance(tracer, Tracer) else None
+
+
+def _open(url: str) -> Exporter:
+    return open_storage(url)
+
+
+_pipeline.opener = _open
+_instrument.get_tracer = default_tracer
+_middleware.default_tracer = default_tracer
+
+__all__ = ["configure", "default_tracer", "score", "shutdown", "traced"]

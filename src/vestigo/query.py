@@ -1,0 +1,751 @@
+"""Questions: the filter tree, what a question asks for, and what it gets. `filtertext.py` reads text into a tree.
+
+Here is also the meaning of a filter, in plain Python (`span_matches`, `trace_matches`, `log_matches`): every storage
+must answer as these do, and `testing.check_storage` holds it to that. Rules that storages tend to get wrong:
+
+- a comparison with a missing field is false, and `Not` is plain negation;
+- booleans are not numbers; a comparison across types is false, `!=` across types is true;
+- order is (start, trace id, span id), so that pages neither skip nor repeat;
+- on a list of traces a term speaks of the trace: `latency` is the trace's duration, `cost` and `tokens` its sums,
+  `name` its root's, and fields with one value per span (`model`, `kind`, ...) hold if they hold for any span.
+"""
+
+import base64
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, get_args
+
+import msgspec
+import re2  # pyright: ignore[reportMissingTypeStubs]
+from msgspec import Struct
+
+from vestigo import semconv
+from vestigo.errors import QueryError
+from vestigo.normalize import messages
+from vestigo.record import Log, Messages, Span, Status, Trace, Value
+
+T = TypeVar("T")
+
+Op: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<=", "contains", "~", "exists"]
+Scalar: TypeAlias = str | int | float | bool
+FieldKind: TypeAlias = Literal["word", "text", "number"]
+"""word: `:` means equal; text: `:` means contains; number: compared by size."""
+
+ALL_TIME: Final = (0, (1 << 63) - 1)
+
+
+class Compare(Struct, frozen=True, tag="compare"):
+    """A field of the record against a value. Text of `contains` is found in any case; `~` is an RE2 pattern."""
+
+    field: str
+    op: Op
+    value: Scalar = ""
+
+
+class OneOf(Struct, frozen=True, tag="one_of"):
+    """A field that equals any of the values."""
+
+    field: str
+    values: tuple[Scalar, ...]
+
+
+class Text(Struct, frozen=True, tag="text"):
+    """Words that follow each other in the name, in one message, or in a log's body."""
+
+    words: str
+
+
+class Not(Struct, frozen=True, tag="not"):
+    filter: "Filter"
+
+
+class And(Struct, frozen=True, tag="and"):
+    filters: "tuple[Filter, ...]"
+
+
+class Or(Struct, frozen=True, tag="or"):
+    filters: "tuple[Filter, ...]"
+
+
+class Within(Struct, frozen=True, tag="within"):
+    """`any`, `none`, `root`: a span of the same trace; `parent`, `child`: of this span (of the root, for a trace)."""
+
+    scope: Literal["any", "none", "root", "parent", "child"]
+    filter: "Filter"
+
+
+Filter: TypeAlias = Compare | OneOf | Text | Not | And | Or | Within
+
+FIELDS: Final[dict[str, FieldKind]] = {
+    "kind": "word", "name": "text", "model": "word", "provider": "word", "status": "word", "error": "text",
+    "latency": "number", "ttft": "number", "tokens": "number", "tokens.in": "number", "tokens.out": "number",
+    "tokens.cached": "number", "tokens.reasoning": "number", "cost": "number", "session": "word", "user": "word",
+    "tag": "word", "env": "word", "release": "word", "service": "word", "level": "number", "input": "text",
+    "output": "text", "trace": "word", "span": "word", "tool": "word", "agent": "word", "prompt": "word", "has": "word",
+    "operation": "word",
+}  # fmt: skip
+"""Field names, the same in every storage. `latency` and `ttft` are seconds, `cost` USD, `level` 1 to 24."""
+
+PREFIXES: Final = ("attr.", "resource.", "score.")
+LOG_FIELDS: Final = frozenset(
+    {"name", "level", "service", "env", "release", "trace", "span", "error", "user", "session"}
+)
+HAS: Final = ("error", "cost", "session", "user", "input", "output", "score", "open", "tool")
+
+
+Order: TypeAlias = Literal["newest", "oldest", "slowest"]
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """Records of one project whose start lies in [start_ns, end_ns), newest first unless said otherwise."""
+
+    project: str
+    start_ns: int = ALL_TIME[0]
+    end_ns: int = ALL_TIME[1]
+    filter: Filter | None = None
+    order: Order = "newest"
+    limit: int = 100
+    cursor: str | None = None
+    """From the page before; belongs to one order."""
+
+
+class Page(Struct, Generic[T]):
+    """Some records and how to go on: `cursor` is None on the last page."""
+
+    items: list[T]
+    cursor: str | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class TraceSummary(Struct, kw_only=True):
+    """A trace in a list. Sums are over leaf calls only, so that nothing counts twice."""
+
+    trace_id: str
+    name: str = ""
+    service: str = ""
+    start_ns: int = 0
+    end_ns: int | None = None
+    """The latest end so far; None while the root is open."""
+    status: Status = "UNSET"
+    error_message: str | None = None
+    spans: int = 0
+    errors: int = 0
+    open_spans: int = 0
+    calls: int = 0
+    """Calls of models."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None
+    """None where no call has a known cost."""
+    unpriced_calls: int = 0
+    session_id: str | None = None
+    user_id: str | None = None
+    models: list[str] = []
+    weight: float = 1.0
+
+    @property
+    def duration_ms(self) -> float | None:
+        return None if self.end_ns is None else (self.end_ns - self.start_ns) / 1e6
+
+    @property
+    def start_time(self) -> float:
+        """Seconds since 1970, UTC."""
+        return self.start_ns / 1e9
+
+
+Measure: TypeAlias = Literal[
+    "count", "errors", "tokens.in", "tokens.out", "tokens.cached", "tokens.reasoning", "cost", "unpriced",
+    "latency.sum", "latency.p50", "latency.p95", "latency.p99", "ttft.p50", "ttft.p95", "ttft.p99",
+]  # fmt: skip
+
+
+class Grouping(Struct, frozen=True, kw_only=True):
+    """How spans are added up: by fields, by time, or both. Percentiles are right within 1 %."""
+
+    by: tuple[str, ...] = ()
+    """At most four fields of kind `word`, or `name`."""
+    step_ns: int | None = None
+    """Width of a bucket of time, counted from 1970; None for the whole window."""
+    measures: tuple[Measure, ...] = ("count", "errors", "tokens.in", "tokens.out", "cost", "latency.p50", "latency.p95")
+
+
+class Row(Struct):
+    """One group: counts and sums are multiplied by the spans' weights; None where there is nothing to say."""
+
+    keys: tuple[str | None, ...]
+    time_ns: int | None
+    values: dict[str, float | None]
+
+
+# --- the meaning of a filter
+
+
+class TraceView:
+    """A trace as filters see it: built once, asked for each span."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self._scores: dict[str | None, list[tuple[str, Value]]] | None = None
+        self._by_id: dict[str, Span] | None = None
+        self._by_parent: dict[str | None, list[Span]] | None = None
+        self._answers: dict[tuple[str, int], tuple[Filter, bool]] = {}
+
+    @property
+    def scores(self) -> dict[str | None, list[tuple[str, Value]]]:
+        """(name, value or label) of the evaluation events, by span id."""
+        if self._scores is None:
+            self._scores = {}
+            for log in self.trace.logs:
+                found = log_score(log)
+                if found is not None:
+                    self._scores.setdefault(log.span_id, []).append(found)
+        return self._scores
+
+    def parent(self, span: Span) -> Span | None:
+        if self._by_id is None:
+            self._by_id = {other.span_id: other for other in self.trace.spans}
+        return None if span.parent_id is None else self._by_id.get(span.parent_id)
+
+    def children(self, span: Span) -> Iterable[Span]:
+        if self._by_parent is None:
+            self._by_parent = {}
+            for other in self.trace.spans:
+                self._by_parent.setdefault(other.parent_id, []).append(other)
+        return self._by_parent.get(span.span_id, ())
+
+    def within(self, scope: str, part: "Filter") -> bool:
+        """Whether `any` span, `none`, or the `root` fits: the same for each span, so that it is looked for once."""
+        known = self._answers.get((scope, id(part)))
+        if known is not None:
+            return known[1]
+        if scope == "root":
+            answer = self.trace.root is not None and span_matches(part, self.trace.root, self)
+        else:
+            answer = any(span_matches(part, other, self) for other in self.trace.spans) == (scope == "any")
+        self._answers[scope, id(part)] = (part, answer)  # holding the part keeps its id its own
+        return answer
+
+
+def log_score(log: Log) -> tuple[str, Value] | None:
+    """Name and value (else label) of an evaluation event; None for any other log."""
+    if log.event_name != semconv.EVALUATION_EVENT:
+        return None
+    name = log.attributes.get(semconv.EVALUATION_NAME)
+    value = log.attributes.get(semconv.EVALUATION_SCORE)
+    if value is None:
+        value = log.attributes.get(semconv.EVALUATION_LABEL)
+    return (name, value) if isinstance(name, str) and value is not None else None
+
+
+def span_matches(filter_: Filter | None, span: Span, view: TraceView) -> bool:
+    """Whether a span, with `normal` filled in, is what the filter asks for."""
+    return _matches(filter_, lambda name: span_values(span, name, view), lambda: span_texts(span), view, span)
+
+
+def trace_matches(filter_: Filter | None, trace: Trace) -> bool:
+    """Whether a trace is what the filter asks for; its spans have `normal` filled in."""
+    view = TraceView(trace)
+    return _matches(
+        filter_,
+        lambda name: trace_values(trace, name, view),
+        lambda: (text for span in trace.spans for text in span_texts(span)),
+        view,
+        trace.root,
+    )
+
+
+def log_matches(filter_: Filter | None, log: Log) -> bool:
+    """Whether a log is what the filter asks for. Raises QueryError for fields that logs do not have."""
+    return _matches(filter_, lambda name: log_values(log, name), lambda: log_texts(log), None, None)
+
+
+def _matches(
+    filter_: Filter | None,
+    values: Callable[[str], Sequence[Value]],
+    texts: Callable[[], Iterable[str]],
+    view: TraceView | None,
+    span: Span | None,
+) -> bool:
+    if filter_ is None:
+        return True
+    match filter_:
+        case And(filters):
+            return all(_matches(part, values, texts, view, span) for part in filters)
+        case Or(filters):
+            return any(_matches(part, values, texts, view, span) for part in filters)
+        case Not(part):
+            return not _matches(part, values, texts, view, span)
+        case Compare(field, op, value):
+            return any(compare(found, op, value) for found in values(field))
+        case OneOf(field, wanted):
+            return any(compare(found, "=", value) for found in values(field) for value in wanted)
+        case Text(words):
+            phrase = tuple(tokens(words))
+            return any(has_phrase(text, phrase) for text in texts())
+        case Within(scope, part):
+            if view is None:
+                raise QueryError(f"logs have no {scope}(...); ask for spans or traces")
+            return _within(scope, part, view, span)
+
+
+def _within(scope: str, part: Filter, view: TraceView, span: Span | None) -> bool:
+    if scope in {"any", "none", "root"}:
+        return view.within(scope, part)
+    if span is None:
+        return False
+    if scope == "parent":
+        parent = view.parent(span)
+        return parent is not None and span_matches(part, parent, view)
+    return any(span_matches(part, child, view) for child in view.children(span))
+
+
+def compare(found: Value, op: Op, value: Scalar) -> bool:
+    """One comparison with a value that is there (not None)."""
+    if found is None:
+        return False
+    if op == "exists":
+        return True
+    if op in {"contains", "~"}:
+        if not isinstance(found, str) or not isinstance(value, str):
+            return False
+        return fold(value) in fold(found) if op == "contains" else pattern(value).search(found) is not None
+    alike = _comparable(found, value)
+    if op == "=":
+        return alike and found == value
+    if op == "!=":
+        return not (alike and found == value)
+    if not alike or isinstance(value, bool):
+        return False
+    left: Any = found
+    right: Any = value
+    if op == ">":
+        return left > right
+    if op == ">=":
+        return left >= right
+    return left < right if op == "<" else left <= right
+
+
+def _comparable(found: Value, value: Scalar) -> bool:
+    if isinstance(found, bool) or isinstance(value, bool):
+        return isinstance(found, bool) and isinstance(value, bool)
+    if isinstance(found, int | float):
+        return isinstance(value, int | float)
+    return isinstance(found, str) and isinstance(value, str)
+
+
+@lru_cache(maxsize=256)
+def pattern(text: str) -> Any:
+    """A compiled RE2 pattern. Raises QueryError."""
+    try:
+        return re2.compile(text, _PATTERN_OPTIONS)
+    except (re2.error, UnicodeEncodeError) as error:
+        why = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+        raise QueryError(f"cannot read the pattern {text!r}: {why}") from None
+
+
+_PATTERN_OPTIONS: Final = re2.Options()
+_PATTERN_OPTIONS.log_errors = False  # it would write the user's mistakes to standard error
+
+
+def fold(text: str) -> str:
+    """Text for comparing in any case."""
+    return text.casefold()
+
+
+# --- words
+
+
+_ASCII_WORD: Final = re.compile(r"[a-z0-9]+")
+_ALONE: Final = "\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD: Final = re.compile(rf"(?=\w)[{_ALONE}]|[^\W_{_ALONE}]+")
+_ACCENTS: Final = re.compile("[\u0300-\u036f]+")
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text: runs of letters and digits in any case; ideographs and kana one by one.
+
+    Compatibility forms and accents are taken off, so that full-width letters and `é` are found as plain ones.
+    """
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", plain.casefold()))
+    return _WORD.findall(unicodedata.normalize("NFC", plain))  # puts Hangul, and kana with their marks, together again
+
+
+def has_phrase(text: str, phrase: tuple[str, ...]) -> bool:
+    """Whether the words of the phrase follow each other in the text. An empty phrase is in every text."""
+    if not phrase:
+        return True
+    found = tokens(text)
+    first, length = phrase[0], len(phrase)
+    return any(word == first and tuple(found[at : at + length]) == phrase for at, word in enumerate(found))
+
+
+def span_texts(span: Span) -> Iterator[str]:
+    """What words are looked for in: the name, then one text for each message."""
+    yield span.name
+    found = messages(span)
+    for message in (*found.input, *found.output):
+        yield message_text(message)
+    if found.system:
+        yield message_text(found.system)
+
+
+def log_texts(log: Log) -> Iterator[str]:
+    """What words are looked for in: the event's name and every text of the body."""
+    yield log.event_name
+    yield "\n".join(_leaves(log.body, _NOTHING))
+
+
+def message_text(message: Value) -> str:
+    """Every text leaf of a message, one a line; keys, and the labels of the message and its parts, are not text."""
+    return "\n".join(_leaves(message, _LABELS))
+
+
+_LABELS: Final = frozenset({"type", "role", "id", "modality", "mime_type", "finish_reason"})
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+def _leaves(value: Value, labels: frozenset[str]) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, labels)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in labels:  # what is below other keys, such as a call's arguments, is somebody's own data
+                yield from _leaves(item, labels if key in {"parts", "content"} else _NOTHING)
+
+
+# --- fields
+
+
+def check_field(field: str, *, logs: bool = False) -> FieldKind:
+    """The kind of a field. Raises QueryError with the nearest name for an unknown one."""
+    if field.startswith(PREFIXES) and field not in PREFIXES:
+        return "text" if not field.startswith("score.") else "number"
+    kind = FIELDS.get(field)
+    if kind is None:
+        raise QueryError(unknown_field(field))
+    if logs and field not in LOG_FIELDS:
+        raise QueryError(f"logs have no field {field!r}; they have: {', '.join(sorted(LOG_FIELDS))}, attr.KEY")
+    return kind
+
+
+def unknown_field(field: str) -> str:
+    """The message for a field that does not exist, with the nearest that does."""
+    import difflib  # noqa: PLC0415  costs 5 ms and is needed for mistakes only
+
+    near = difflib.get_close_matches(field, [*FIELDS, *(prefix + "KEY" for prefix in PREFIXES)], 1, 0.5)
+    remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(FIELDS)}, attr.KEY"
+    return f"unknown field {field!r}; {remedy}"
+
+
+_SPAN_FIELDS: Final[dict[str, Callable[[Span], Value]]] = {
+    "kind": lambda span: span.normal.kind if span.normal else "span",
+    "name": lambda span: span.name,
+    "model": lambda span: span.normal.model if span.normal else None,
+    "provider": lambda span: span.normal.provider if span.normal else None,
+    "status": lambda span: span.status.lower(),
+    "error": lambda span: span.error_message,
+    "latency": lambda span: None if span.duration_ns is None else span.duration_ns / 1e9,
+    "ttft": lambda span: span.normal.ttft_s if span.normal else None,
+    "cost": lambda span: span.normal.cost.total_usd if span.normal and span.normal.cost else None,
+    "session": lambda span: span.normal.session_id if span.normal else None,
+    "user": lambda span: span.normal.user_id if span.normal else None,
+    "env": lambda span: span.resource.attributes.get(semconv.ENVIRONMENT),
+    "release": lambda span: span.resource.attributes.get(semconv.SERVICE_VERSION),
+    "service": lambda span: span.resource.attributes.get(semconv.SERVICE_NAME),
+    "trace": lambda span: span.trace_id,
+    "span": lambda span: span.span_id,
+    "tool": lambda span: span.normal.tool_name if span.normal else None,
+    "agent": lambda span: span.normal.agent_name if span.normal else None,
+    "prompt": lambda span: span.normal.prompt_name if span.normal else None,
+    "operation": lambda span: span.attributes.get(semconv.OPERATION),
+}
+_USAGE_FIELDS: Final = {
+    "tokens.in": "input", "tokens.out": "output", "tokens.cached": "cache_read", "tokens.reasoning": "reasoning",
+}  # fmt: skip
+
+
+def span_values(span: Span, field: str, view: TraceView) -> Sequence[Value]:
+    """The values that a field has on a span: none where it is missing, several for tags, messages and scores."""
+    check_field(field)
+    read = _SPAN_FIELDS.get(field)
+    if read is not None:
+        value = read(span)
+        return () if value is None else (value,)
+    if field == "tokens" or field in _USAGE_FIELDS:
+        return _usage_values(span, field)
+    if field == "tag":
+        value = span.attributes.get("tags", span.attributes.get("tag.tags"))
+        return [item for item in value if item is not None] if isinstance(value, list) else _some(value)
+    if field == "level":
+        return ()  # logs have levels, spans have none
+    if field in {"input", "output"}:
+        return [message_text(message) for message in _side(messages(span), field)]
+    if field == "has":
+        return _has(span, view)
+    prefix, _, key = field.partition(".")
+    if prefix == "score":
+        return [value for name, value in view.scores.get(span.span_id, ()) if name == key]
+    return _some((span.attributes if prefix == "attr" else span.resource.attributes).get(key))
+
+
+def trace_values(trace: Trace, field: str, view: TraceView) -> Sequence[Value]:
+    """The values that a field has on a trace, as told at the top of this module."""
+    check_field(field)
+    root = trace.root
+    if root is None:
+        return ()
+    if field == "name":
+        return (root.name,)
+    if field == "status":
+        return (trace.status.lower(),)
+    if field == "latency":
+        duration = trace.duration_ns
+        return () if duration is None else (duration / 1e9,)
+    if field in {"cost", "tokens"} or field in _USAGE_FIELDS:
+        numbers = [value for span in trace.spans if is_leaf(span) for value in span_values(span, field, view)]
+        return (sum(number for number in numbers if isinstance(number, int | float)),) if numbers else ()
+    if field.startswith("score."):
+        return [value for scores in view.scores.values() for name, value in scores if name == field[6:]]
+    values = [value for span in trace.spans for value in span_values(span, field, view)]
+    if field == "has" and None in view.scores:
+        values.append("score")
+    return values
+
+
+def log_values(log: Log, field: str) -> Sequence[Value]:
+    """The values that a field has on a log."""
+    check_field(field, logs=True)
+    attributes, resource = log.attributes, log.resource.attributes
+    match field:
+        case "name":
+            return _some(log.event_name or None)
+        case "level":
+            return (log.severity,)
+        case "trace":
+            return _some(log.trace_id)
+        case "span":
+            return _some(log.span_id)
+        case "service":
+            return _some(resource.get(semconv.SERVICE_NAME))
+        case "env":
+            return _some(resource.get(semconv.ENVIRONMENT))
+        case "release":
+            return _some(resource.get(semconv.SERVICE_VERSION))
+        case "error":
+            return _some(attributes.get(semconv.EXCEPTION_MESSAGE))
+        case "user":
+            return _some(attributes.get(semconv.USER_ID))
+        case "session":
+            return _some(attributes.get(semconv.SESSION_ID))
+        case _:
+            prefix, _, key = field.partition(".")
+            if prefix == "score":
+                found = log_score(log)
+                return (found[1],) if found and found[0] == key else ()
+            return _some((attributes if prefix == "attr" else resource).get(key))
+
+
+def is_leaf(span: Span) -> bool:
+    """Whether the span's tokens and cost count in sums."""
+    return span.normal is not None and span.normal.usage_role == "leaf"
+
+
+def _usage_values(span: Span, field: str) -> Sequence[Value]:
+    usage = span.normal.usage if span.normal else None
+    if usage is None:
+        return ()
+    if field == "tokens":
+        told = [count for count in (usage.input, usage.output) if count is not None]
+        return (sum(told),) if told else ()
+    return _some(getattr(usage, _USAGE_FIELDS[field]))
+
+
+def _side(found: Messages, field: str) -> list[Value]:
+    if field == "output":
+        return found.output
+    return [*found.input, found.system] if found.system else found.input
+
+
+def _has(span: Span, view: TraceView) -> list[Value]:
+    normal = span.normal
+    text = messages(span)
+    told = {
+        "error": span.status == "ERROR",
+        "cost": normal is not None and normal.cost is not None and normal.cost.total_usd is not None,
+        "session": normal is not None and normal.session_id is not None,
+        "user": normal is not None and normal.user_id is not None,
+        "input": bool(text.input or text.system),
+        "output": bool(text.output),
+        "score": span.span_id in view.scores,
+        "open": span.end_ns is None,
+        "tool": normal is not None and normal.tool_name is not None,
+    }
+    return [name for name, there in told.items() if there]
+
+
+def _some(value: Value) -> Sequence[Value]:
+    return () if value is None else (value,)
+
+
+# --- summaries, order, cursors
+
+
+def summarize(trace: Trace) -> TraceSummary:
+    """A trace as it stands in a list; its spans have `normal` filled in."""
+    root = trace.root
+    if root is None:
+        return TraceSummary(trace_id=trace.trace_id)
+    normals = [(span, span.normal) for span in trace.spans if span.normal is not None]
+    leaves = [normal for span, normal in normals if is_leaf(span)]
+    usages = [normal.usage for normal in leaves if normal.usage is not None]
+    costs = [normal.cost.total_usd for normal in leaves if normal.cost and normal.cost.total_usd is not None]
+    ends = [span.end_ns for span in trace.spans if span.end_ns is not None]
+    return TraceSummary(
+        trace_id=trace.trace_id,
+        name=root.name,
+        service=root.service,
+        start_ns=min(span.start_ns for span in trace.spans),
+        end_ns=None if root.end_ns is None else max(ends),
+        status=trace.status,
+        error_message=trace.error_message,
+        spans=len(trace.spans),
+        errors=sum(span.status == "ERROR" for span in trace.spans),
+        open_spans=sum(span.end_ns is None for span in trace.spans),
+        calls=sum(normal.kind == "llm" for normal in leaves),
+        input_tokens=sum(usage.input or 0 for usage in usages),
+        output_tokens=sum(usage.output or 0 for usage in usages),
+        cached_tokens=sum(usage.cache_read or 0 for usage in usages),
+        reasoning_tokens=sum(usage.reasoning or 0 for usage in usages),
+        cost_usd=sum(costs) if costs else None,
+        unpriced_calls=sum(is_unpriced(normal.usage, normal.cost) for normal in leaves),
+        session_id=next((normal.session_id for _, normal in normals if normal.session_id), None),
+        user_id=next((normal.user_id for _, normal in normals if normal.user_id), None),
+        models=sorted({normal.model for _, normal in normals if normal.model}),
+        weight=root.weight,
+    )
+
+
+def is_unpriced(usage: object, cost: Any) -> bool:
+    """Whether a call used tokens and nobody knows what they cost."""
+    return usage is not None and (cost is None or cost.total_usd is None)
+
+
+SortKey: TypeAlias = tuple[int, int, str, str]
+
+
+def span_sort_key(span: Span, order: str) -> SortKey:
+    """(duration or start, start, trace id, span id); an open span counts as the shortest."""
+    first = span.start_ns if order != "slowest" else -1 if span.duration_ns is None else span.duration_ns
+    return (first, span.start_ns, span.trace_id, span.span_id)
+
+
+def summary_sort_key(summary: TraceSummary, order: str) -> SortKey:
+    """As for spans; the span id is empty."""
+    duration = -1 if summary.end_ns is None else summary.end_ns - summary.start_ns
+    return (duration if order == "slowest" else summary.start_ns, summary.start_ns, summary.trace_id, "")
+
+
+def log_sort_key(log: Log, order: str) -> SortKey:  # noqa: ARG001  the others' signature
+    """(time, time, trace id, log id); logs have no duration."""
+    return (log.time_ns, log.time_ns, log.trace_id or "", log.log_id)
+
+
+def make_cursor(order: str, key: SortKey) -> str:
+    """Where the next page starts, as text for a URL."""
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode((order, *key))).decode().rstrip("=")
+
+
+def read_cursor(query: Query) -> SortKey | None:
+    """The key after which the page starts. Raises QueryError for one that is not ours or of another order."""
+    if query.cursor is None:
+        return None
+    try:
+        data = base64.urlsafe_b64decode(query.cursor + "=" * (-len(query.cursor) % 4))
+        order, *key = msgspec.msgpack.decode(data, type=tuple[str, int, int, str, str])
+    except (ValueError, msgspec.DecodeError):
+        raise QueryError(f"cannot read the cursor {query.cursor[:40]!r}; take it from the page before") from None
+    if order != query.order:
+        raise QueryError(f"the cursor belongs to order {order!r}; ask with it, or start again without the cursor")
+    return tuple(key)  # type: ignore[return-value]
+
+
+MAX_DEPTH: Final = 200
+"""Levels of a filter tree; a deeper one would end Python's stack."""
+
+
+def check_filter(filter_: Filter | None, *, logs: bool = False) -> Filter | None:
+    """The filter itself. Raises QueryError for unknown fields and patterns that cannot be read, whatever is stored."""
+    level: list[Filter] = [] if filter_ is None else [filter_]
+    depth = 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise QueryError(f"the filter is more than {MAX_DEPTH} levels deep")
+        level = [part for above in level for part in _checked_parts(above, logs)]
+    return filter_
+
+
+def _checked_parts(filter_: Filter, logs: bool) -> tuple[Filter, ...]:
+    match filter_:
+        case And(filters) | Or(filters):
+            return filters
+        case Not(part):
+            return (part,)
+        case Within(scope, part):
+            if logs:
+                raise QueryError(f"logs have no {scope}(...); ask for spans or traces")
+            return (part,)
+        case Compare(field, op, value):
+            check_field(field, logs=logs)
+            if op not in get_args(Op):
+                raise QueryError(f"unknown comparison {op!r}; there are: {', '.join(get_args(Op))}")
+            if op == "~" and isinstance(value, str):
+                pattern(value)
+            return ()
+        case OneOf(field):
+            check_field(field, logs=logs)
+            return ()
+        case Text():
+            return ()
+
+
+def check_query(query: Query, *, logs: bool = False) -> Query:
+    """The query itself. Raises QueryError for a limit, window, order or filter that makes no sense."""
+    if not 0 < query.limit <= 100_000:
+        raise QueryError(f"limit {query.limit} makes no sense; give 1 to 100000")
+    if query.start_ns > query.end_ns:
+        raise QueryError(f"the window ends ({query.end_ns}) before it starts ({query.start_ns})")
+    if not query.project:
+        raise QueryError("no project is named; give one such as 'default'")
+    if query.order not in ORDERS:
+        raise QueryError(f"unknown order {query.order!r}; there are: {', '.join(ORDERS)}")
+    check_filter(query.filter, logs=logs)
+    return query
+
+
+def page_of(items: Iterable[T], query: Query, key_of: Callable[[T, str], SortKey]) -> Page[T]:
+    """One page out of all matching items, in the order that the query asks for."""
+    rising = query.order == "oldest"
+    after = read_cursor(query)
+    keyed = sorted(((key_of(item, query.order), item) for item in items), key=lambda pair: pair[0], reverse=not rising)
+    if after is not None:
+        keyed = [pair for pair in keyed if (pair[0] > after if rising else pair[0] < after)]
+    page = keyed[: query.limit]
+    more = len(keyed) > query.limit
+    return Page([item for _, item in page], make_cursor(query.order, page[-1][0]) if more else None)

@@ -1,0 +1,202 @@
+"""Every setting with its unit and default; the only reader of the environment.
+
+A setting comes from, first to last: an argument of `configure`, `VESTIGO_<NAME>`, the `OTEL_*` variable named beside
+it, the default. Bad values raise `SettingsError` with the name, the value and the remedy.
+"""
+
+import os
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import unquote
+
+import msgspec
+
+from vestigo import semconv
+from vestigo.errors import SettingsError
+from vestigo.record import Attributes
+
+RedactMode = Literal["replace", "last4", "hash"]
+Redact = Literal["secrets", "personal", "off"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `configure` understands. Times in seconds, sizes in bytes, shares from 0 to 1."""
+
+    service: str = "unknown_service"
+    """Name of the program: `service.name` on every record. Also OTEL_SERVICE_NAME."""
+    environment: str = ""
+    """`deployment.environment.name`, such as `production`."""
+    release: str = ""
+    """`service.version`: which build of the program this is."""
+    project: str = "default"
+    """The project that records belong to."""
+    storage: str = ""
+    """Storage URL: memory://, file:///dir, sqlite:///path.db; empty is sqlite in `data_dir`."""
+    data_dir: str = "~/.vestigo"
+    """Where the default storage lies."""
+    disabled: bool = False
+    """Record nothing. Also OTEL_SDK_DISABLED."""
+
+    sample_rate: float = 1.0
+    """Share of traces kept, decided on the trace id. Also OTEL_TRACES_SAMPLER_ARG."""
+    content_sample_rate: float = 1.0
+    """Share of traces whose message bodies are kept; numbers are always kept."""
+    tail_sample_rate: float = 1.0
+    """Below 1: share of uneventful traces kept, besides every failed, slow or expensive one."""
+    tail_slow_s: float = 10.0
+    """Traces at least this long count as slow for tail sampling."""
+    tail_cost_usd: float = 0.1
+    """Traces at least this costly count as expensive for tail sampling."""
+    tail_wait_s: float = 30.0
+    """How long tail sampling waits for the end of a trace."""
+
+    redact: Redact = "secrets"
+    """What is hidden: secrets; secrets and personal data; nothing."""
+    redact_phone: bool = False
+    """Hide phone numbers too; they have no general form, so this hides other numbers as well."""
+    redact_mode: RedactMode = "replace"
+    """What stands in for a hidden value: [REDACTED], its last four characters, or a keyed hash."""
+    redact_hash_key: str = ""
+    """Key of the hash; empty takes a random key per process."""
+    redact_keys: tuple[str, ...] = ()
+    """Further key names whose values are hidden, by comma."""
+
+    queue_bytes: int = 64 * 1024 * 1024
+    """Memory that records may take while they wait to be written; above it new ones are dropped and counted."""
+    flush_interval_s: float = 1.0
+    """The longest time that a record waits before it is written."""
+    exit_timeout_s: float = 2.0
+    """The longest time that the end of the program waits for what is left to be written."""
+    open_after_s: float = 1.0
+    """Spans open for longer are written while they are open."""
+    max_value_bytes: int = 4 * 1024 * 1024
+    """Attribute values above this are cut, with their size and hash kept."""
+    max_attributes: int = 256
+    """Attributes of one span or event above this number are left out and counted."""
+
+    prices: str = ""
+    """TOML file with prices of one's own."""
+    log_level: str = "INFO"
+    """Least severity that LLMLogger writes: DEBUG, INFO, WARNING, ERROR. Also OTEL_LOG_LEVEL."""
+
+    resource_attributes: dict[str, Any] = {}
+    """Further attributes of every record's resource. Also OTEL_RESOURCE_ATTRIBUTES, as key=value by comma."""
+
+
+_OTEL_NAMES = {
+    "service": "OTEL_SERVICE_NAME",
+    "disabled": "OTEL_SDK_DISABLED",
+    "log_level": "OTEL_LOG_LEVEL",
+    "resource_attributes": "OTEL_RESOURCE_ATTRIBUTES",
+}
+
+_SHARES = ("sample_rate", "content_sample_rate", "tail_sample_rate")
+_POSITIVE = ("queue_bytes", "flush_interval_s", "max_value_bytes", "max_attributes", "tail_wait_s", "open_after_s")
+
+
+def load_settings(given: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from arguments, then the environment, then defaults; None among the arguments means "not given".
+
+    Raises SettingsError for an unknown name or a value that makes no sense.
+    """
+    environ = os.environ if environ is None else environ
+    known = get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    for name, value in (given or {}).items():
+        if name not in known:
+            raise SettingsError(f"unknown setting {name!r}; there are: {', '.join(known)}")
+        if value is not None:
+            values[name] = _convert(name, value, known[name])
+    for name, kind in known.items():
+        if name not in values:
+            text = environment_value(name, environ)
+            if text is not None:
+                values[name] = _parse(name, text, kind)
+    settings = Settings(**values)
+    _check_ranges(settings)
+    return settings
+
+
+def environment_value(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """The text that the environment holds for a setting, or None. An empty variable counts as not set."""
+    environ = os.environ if environ is None else environ
+    text = environ.get(f"VESTIGO_{name.upper()}") or environ.get(_OTEL_NAMES.get(name, ""))
+    if not text and name == "sample_rate" and "traceidratio" in environ.get("OTEL_TRACES_SAMPLER", ""):
+        text = environ.get("OTEL_TRACES_SAMPLER_ARG")
+    return text or None
+
+
+def default_storage_url(settings: Settings) -> str:
+    """The storage that the settings name, or SQLite in the data directory."""
+    if settings.storage:
+        return settings.storage
+    return f"sqlite:///{Path(settings.data_dir).expanduser() / 'vestigo.db'}"
+
+
+def resource_attributes(settings: Settings) -> Attributes:
+    """Attributes of the resource of every record that these settings make."""
+    found: Attributes = {semconv.SERVICE_NAME: settings.service}
+    if settings.release:
+        found[semconv.SERVICE_VERSION] = settings.release
+    if settings.environment:
+        found[semconv.ENVIRONMENT] = settings.environment
+    return {**settings.resource_attributes, **found}
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    if kind is bool:
+        if text.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if text.lower() in {"0", "false", "no", "off"}:
+            return False
+        raise SettingsError(f"setting {name}={text!r} is no switch; use true or false")
+    if get_origin(kind) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name == "resource_attributes":
+        pairs = (part.partition("=") for part in text.split(",") if "=" in part)
+        return {unquote(key.strip()): unquote(value.strip()) for key, _, value in pairs}
+    if kind in {int, float}:
+        try:
+            return kind(text)
+        except ValueError:
+            raise SettingsError(f"setting {name}={text!r} is no number; give one such as {_default(name)!r}") from None
+    return _convert(name, text, kind)
+
+
+def _convert(name: str, value: object, kind: Any) -> Any:
+    if isinstance(value, Path):
+        value = str(value)
+    if name == "redact" and isinstance(value, bool):
+        value = "secrets" if value else "off"
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except (msgspec.ValidationError, TypeError):
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        remedy = f"one of {', '.join(choices)}" if choices else f"a value like {_default(name)!r}"
+        shown = value if isinstance(value, str | int | float | bool | types.NoneType) else type(value).__name__
+        raise SettingsError(f"setting {name}={shown!r} makes no sense; give {remedy}") from None
+
+
+def _default(name: str) -> object:
+    return getattr(Settings(), name)
+
+
+def _check_ranges(settings: Settings) -> None:
+    for name in _SHARES:
+        share = getattr(settings, name)
+        if not 0 <= share <= 1:
+            raise SettingsError(f"setting {name}={share!r} is no share; give a number from 0 to 1")
+    for name in _POSITIVE:
+        value = getattr(settings, name)
+        if not value > 0:
+            raise SettingsError(f"setting {name}={value!r} must be above 0, such as {_default(name)!r}")
+    if not 0 <= settings.exit_timeout_s <= 60:
+        raise SettingsError(f"setting exit_timeout_s={settings.exit_timeout_s!r} must be from 0 to 60 seconds")
+    if settings.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+        raise SettingsError(f"setting log_level={settings.log_level!r}; give DEBUG, INFO, WARNING or ERROR")
+    if not settings.service.strip():
+        raise SettingsError("setting service='' is empty; give the name of your program")
+    if not settings.project.strip():
+        raise SettingsError("setting project='' is empty; give a name such as 'default'")

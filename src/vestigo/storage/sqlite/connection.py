@@ -1,0 +1,125 @@
+"""Connections to one file: one that writes, one a thread that reads, none shared across a fork."""
+
+import os
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from vestigo.errors import SettingsError, StorageError
+from vestigo.query import has_phrase, tokens
+from vestigo.storage.sqlite.conditions import compare_function
+
+_BUSY_MS: Final = 60_000
+_left_by_parents: list[Any] = []
+"""Connections that a forked child inherits. Closing them there would drop the parent's locks, so they stay open."""
+
+
+def connect(path: str, *, read_only: bool = False) -> apsw.Connection:
+    """A connection with our settings and functions. Raises SettingsError for a path that cannot be opened."""
+    flags = apsw.SQLITE_OPEN_READWRITE | (0 if read_only else apsw.SQLITE_OPEN_CREATE)
+    try:
+        db = apsw.Connection(path, flags=flags)
+        db.set_busy_timeout(_BUSY_MS)
+        db.pragma("journal_mode", "wal")
+    except apsw.Error as error:
+        raise SettingsError(f"cannot open {path}: {error}; give a path that this user may write") from None
+    db.pragma("synchronous", "full")  # anything less loses acknowledged commits when the power goes
+    db.pragma("secure_delete", True)  # erased text is overwritten, not only unlinked
+    db.pragma("journal_size_limit", 64 * 1024 * 1024)
+    db.pragma("cache_size", -32 * 1024)
+    db.pragma("mmap_size", 0 if read_only is False else 256 * 1024 * 1024)
+    db.pragma("temp_store", "memory")
+    db.create_scalar_function("vestigo_compare", compare_function, 3, deterministic=True)
+    db.create_scalar_function("vestigo_phrase", _phrase, 2, deterministic=True)
+    if read_only:
+        db.pragma("query_only", True)
+    return db
+
+
+def _phrase(*arguments: Any) -> bool:
+    text, words = arguments
+    return has_phrase(str(text), tuple(tokens(str(words))))
+
+
+def prepare_directory(path: str) -> str:
+    """The absolute path of a file whose directory is there. Raises SettingsError."""
+    target = Path(path).expanduser().absolute()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"cannot make the directory of {target}: {error.strerror}; give another path") from None
+    if target.is_dir():
+        raise SettingsError(f"{target} is a directory; give the path of a file, such as {target / 'vestigo.db'}")
+    return str(target)
+
+
+class Connections:
+    """The connections of one storage in this process."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        """Held while writing."""
+        self._pid = os.getpid()
+        self._writer: apsw.Connection | None = None
+        self._readers: dict[int, apsw.Connection] = {}
+        self._closed = False
+
+    def writer(self) -> apsw.Connection:
+        """The connection that writes; hold `lock` while using it."""
+        self._check()
+        if self._writer is None:
+            self._writer = connect(self.path)
+        return self._writer
+
+    def reader(self) -> apsw.Connection:
+        """This thread's connection for reading."""
+        self._check()
+        key = threading.get_ident()
+        reader = self._readers.get(key)
+        if reader is None:
+            alive = {thread.ident for thread in threading.enumerate()}
+            for old in [ident for ident in self._readers if ident not in alive]:
+                self._readers.pop(old).close()
+            reader = self._readers[key] = connect(self.path, read_only=True)
+        return reader
+
+    def _check(self) -> None:
+        if self._closed:
+            raise StorageError(f"{self.path} was closed; open the storage again")
+        if self._pid != os.getpid():
+            _left_by_parents.extend([self._writer, *self._readers.values()])
+            self._pid, self._writer, self._readers = os.getpid(), None, {}
+            self.lock = threading.RLock()
+
+    @property
+    def forked(self) -> bool:
+        """Whether the connections belong to the process that forked this one."""
+        return self._pid != os.getpid()
+
+    def close(self) -> None:
+        """Close all connections of this process; the last one of all folds the log into the file."""
+        if self._pid == os.getpid() and not self._closed:
+            self._closed = True
+            for db in [*self._readers.values(), self._writer]:
+                if db is not None:
+                    db.close()
+
+
+@contextmanager
+def storage_errors(path: str) -> Generator[None]:
+    """SQLite's errors as ours, with the remedy."""
+    try:
+        yield
+    except apsw.FullError:
+        raise StorageError(f"the disk is full, cannot write {path}; free some space") from None
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise StorageError(f"{path} is damaged: {error}; restore it, or move it away to start anew") from None
+    except apsw.BusyError:
+        raise StorageError(f"{path} is locked by another process for over {_BUSY_MS // 1000} s") from None
+    except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        raise StorageError(f"cannot read or write {path}: {error}; check the disk and its permissions") from None

@@ -1,0 +1,96 @@
+"""Hourly sums kept at write time, from which dashboards are read.
+
+One row for an hour, origin (service, environment, release), kind, model, provider and status. A question that groups
+and filters by these, over whole hours, adds up rows; the edges of its window are counted span by span.
+"""
+
+from typing import Final
+
+import apsw
+import msgspec
+from msgspec import Struct
+
+from vestigo.query import And, Compare, Filter, Grouping, Not, OneOf, Or, Query
+from vestigo.sketch import Sketch
+from vestigo.storage.grouping import Figures, Group, Sums
+
+HOUR_NS: Final = 3_600_000_000_000
+DIMENSIONS: Final = frozenset({"kind", "model", "provider", "status", "service", "env", "release"})
+_NOTHING: Final = 1e-9
+
+
+class RollupKey(Struct, frozen=True, array_like=True):
+    """Which row a span is counted in; a missing model or provider is 0."""
+
+    project: int
+    hour: int
+    origin: int
+    kind: int
+    model: int
+    provider: int
+    status: int
+
+
+class Rollups:
+    """Changes to be made to the rollup rows within one transaction."""
+
+    def __init__(self) -> None:
+        self._changes: dict[RollupKey, Group] = {}
+
+    def add(self, key: RollupKey, figures: Figures, sign: int = 1) -> None:
+        """Count a span, or take it back with sign -1."""
+        self._changes.setdefault(key, Group()).add(figures, sign)
+
+    def write(self, db: apsw.Connection) -> None:
+        """Merge the changes into the rows; a row that counts nothing any more goes."""
+        for key, change in self._changes.items():
+            values = msgspec.structs.astuple(key)
+            where = "project=? AND hour=? AND origin=? AND kind=? AND model=? AND provider=? AND status=?"
+            row = db.execute(f"SELECT id, sums, latency, ttft FROM rollup WHERE {where}", values).fetchone()
+            if row is None:
+                group = change
+            else:
+                group = read_group(*row[1:])
+                group.merge(change)
+            if abs(group.sums.count) < _NOTHING:
+                if row is not None:
+                    db.execute("DELETE FROM rollup WHERE id = ?", (row[0],))
+                continue
+            parts = (msgspec.msgpack.encode(group.sums), group.latency.to_bytes(), group.ttft.to_bytes())
+            if row is None:
+                marks = ",".join("?" * 10)
+                columns = "project, hour, origin, kind, model, provider, status, sums, latency, ttft"
+                db.execute(f"INSERT INTO rollup({columns}) VALUES({marks})", (*values, *parts))
+            else:
+                db.execute("UPDATE rollup SET sums = ?, latency = ?, ttft = ? WHERE id = ?", (*parts, row[0]))
+        self._changes.clear()
+
+
+def read_group(sums: bytes, latency: bytes, ttft: bytes) -> Group:
+    """A rollup row's figures."""
+    return Group(msgspec.msgpack.decode(sums, type=Sums), Sketch.from_bytes(latency), Sketch.from_bytes(ttft))
+
+
+def whole_hours(query: Query, grouping: Grouping) -> tuple[int, int] | None:
+    """The first and the last hour (exclusive) of the window that rollups can answer for; None where they cannot."""
+    if grouping.step_ns is not None and grouping.step_ns % HOUR_NS:
+        return None
+    if not set(grouping.by) <= DIMENSIONS or not only_dimensions(query.filter):
+        return None
+    first, last = -(-query.start_ns // HOUR_NS), query.end_ns // HOUR_NS
+    return (first, last) if first < last else None
+
+
+def only_dimensions(filter_: Filter | None) -> bool:
+    """Whether a filter speaks of what rollup rows are kept by, and of nothing else."""
+    match filter_:
+        case None:
+            return True
+        case And(filters) | Or(filters):
+            return all(only_dimensions(part) for part in filters)
+        case Not(part):
+            return only_dimensions(part)
+        case Compare(field, _, _) | OneOf(field, _):
+            return field in DIMENSIONS
+        case _:
+            return False
