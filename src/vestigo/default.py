@@ -7,16 +7,17 @@ from typing import Any
 import vestigo.instrument as _instrument
 from vestigo import semconv
 from vestigo.diagnostics import counters, guard
-from vestigo.record import Log, Span, Trace
+from vestigo.record import Log, Resource, Scope, Span, Trace
 from vestigo.sdk import middleware as _middleware
 from vestigo.sdk import pipeline as _pipeline
 from vestigo.sdk import tracer as _tracer
 from vestigo.sdk.ids import is_span_id, is_trace_id, new_trace_id
-from vestigo.sdk.pipeline import Exporter
+from vestigo.sdk.pipeline import Exporter, Pipeline
 from vestigo.sdk.tracer import AnySpan, AttributesIn, Tracer
 from vestigo.sdk.values import key_text, pack
-from vestigo.settings import default_storage_url, load_settings
+from vestigo.settings import default_storage_url, load_settings, resource_attributes
 from vestigo.storage import open_storage
+from vestigo.version import VERSION
 
 _lock = threading.RLock()
 _default: Tracer | None = None
@@ -91,18 +92,20 @@ def score(
         if comment is not None:
             said[semconv.EVALUATION_EXPLANATION] = str(comment)
         said.update({key_text(key): pack(item) for key, item in dict(attributes or {}).items()})
-        chosen = tracer or _tracer_of(target) or default_tracer()
+        pipeline = getattr(target, "pipeline", None)
+        if tracer is not None or not isinstance(pipeline, Pipeline):
+            pipeline = (tracer or default_tracer()).pipeline
         log = Log(
             time_ns=time.time_ns(),
             event_name=semconv.EVALUATION_EVENT,
             attributes=said,
             trace_id=trace_id,
             span_id=span_id,
-            scope=chosen.scope,
-            resource=chosen.resource,
+            scope=Scope("vestigo", VERSION),
+            resource=Resource(resource_attributes(pipeline.settings)),
             log_id=new_trace_id(),
         )
-        chosen.pipeline.put_log(log, 500 + len(name) + len(str(comment or "")))
+        pipeline.put_log(log, 500 + len(name) + len(str(comment or "")))
 
 
 def _target(target: Any) -> tuple[str | None, str | None]:
@@ -113,11 +116,6 @@ def _target(target: Any) -> tuple[str | None, str | None]:
     if not isinstance(trace_id, str) or not is_trace_id(trace_id):
         return None, None
     return trace_id, span_id if isinstance(span_id, str) and is_span_id(span_id) else None
-
-
-def _tracer_of(target: Any) -> Tracer | None:
-    tracer = getattr(target, "tracer", None)
-    return tracer if isinstance(tracer, Tracer) else None
 
 
 def _open(url: str) -> Exporter:

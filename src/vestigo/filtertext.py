@@ -1,4 +1,6 @@
-"""The filter language: what a user types -> a filter tree, and back. What a tree means stands in `query.py`.
+r"""The filter language: what a user types -> a filter tree, and back. What a tree means stands in `query.py`.
+
+Reading and writing stand in one file since each has to undo the other.
 
     kind:llm model:[gpt-4o,gpt-4.1] latency>2s        all of them; also with AND between
     -status:error (cost>=$0.05 OR tokens>10k)          not, brackets, or
@@ -14,6 +16,7 @@
 """
 
 import difflib
+import math
 import re
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple, cast, get_args
@@ -22,7 +25,22 @@ import re2  # pyright: ignore[reportMissingTypeStubs]
 
 from vestigo.errors import QueryError
 from vestigo.query import (
-    FIELDS, HAS, PREFIXES, And, Compare, Filter, Not, OneOf, Op, Or, Scalar, Text, Within, check_field, pattern, tokens,
+    FIELDS,
+    HAS,
+    PREFIXES,
+    And,
+    Compare,
+    Filter,
+    Not,
+    OneOf,
+    Op,
+    Or,
+    Scalar,
+    Text,
+    Within,
+    check_field,
+    pattern,
+    tokens,
 )  # fmt: skip
 from vestigo.record import Kind, Status
 
@@ -53,8 +71,8 @@ def filter_text(filter_: Filter | None) -> str:
     """The text of a tree, which is read again as the same tree if `parse_filter` made it.
 
     Other trees get a text that means the same, with two exceptions: a number compared with an attribute also means
-    its text, and other values than texts in word fields become texts. Raises QueryError for an empty And or Or inside
-    another filter, which no text says.
+    its text, and other values than texts in word fields become texts. Raises QueryError for what no text says: an
+    empty And or Or inside a filter, words without a letter.
     """
     if filter_ is None or filter_ == And(()):
         return ""
@@ -222,7 +240,8 @@ class _Reader:
         """Whether a keyword stands here, alone; it is read unless told to stay."""
         self._skip_space()
         end = self.at + len(word)
-        found = self._text[self.at : end] == word and not self._text[end : end + 1].strip(" \t\r\n()")
+        after = self._text[end : end + 1]
+        found = self._text[self.at : end] == word and (not after or after.isspace() or after in "()")
         if found and not stay:
             self.at = end
         return found
@@ -295,10 +314,11 @@ def _comparison(field: str, op: str, words: list[_Word], start: int) -> Filter:
 
 
 def _equal(field: str, op: Op, word: _Word) -> Filter:
-    parts: list[Filter] = [Compare(field, op, value) for value in _values(field, op, word)]
+    parts = [Compare(field, op, value) for value in _values(field, op, word)]
     if op in {"=", "!="}:
-        return _either(parts) if op == "=" else _all(parts)
-    return parts[0]  # the number where it may be one: texts are in the order of their letters
+        return _either([*parts]) if op == "=" else _all([*parts])
+    literal = isinstance(parts[0].value, bool)  # which is neither more nor less than anything, as a text is
+    return parts[-1] if literal else parts[0]
 
 
 def _values(field: str, op: str, word: _Word) -> list[Scalar]:
@@ -359,7 +379,8 @@ def _literal(word: _Word) -> int | float | bool | None:
         return None
     if word.text.lower() in {"true", "false"}:
         return word.text.lower() == "true"
-    return _plain(Decimal(word.text)) if _LITERAL.fullmatch(word.text) else None
+    number = _plain(Decimal(word.text)) if _LITERAL.fullmatch(word.text) else None
+    return None if number is None or math.isinf(number) else number
 
 
 def _number(field: str, word: _Word) -> int | float:
@@ -371,7 +392,7 @@ def _number(field: str, word: _Word) -> int | float:
         )
         raise QueryError(f"{field} takes a number such as {example}, not {word.text[:40]!r}", word.at)
     value = _plain(Decimal(found[2]) * Decimal(units[found[3]]))
-    if value in {float("inf"), float("-inf")}:
+    if math.isinf(value):
         raise QueryError(f"{word.text[:40]!r} is too large", word.at)
     return value
 
@@ -401,6 +422,7 @@ def _written(filter_: Filter, inside: Literal["or", "and", "not"]) -> str:
         case Within(scope, part):
             return f"{scope}({_written(part, 'or')})"
         case Text(words):
+            _phrase(_Word(words, False, 0))
             return words if _PLAIN_WORD.fullmatch(words) and words not in {"OR", "AND"} else _quote(words)
         case OneOf(field, values):
             op = "=" if check_field(field) == "text" else ":"
@@ -430,25 +452,24 @@ def _pair(first: Filter, second: Filter, op: str) -> str | None:
     """A number and its text compared with one attribute, as the one term that means both."""
     match first, second:
         case Compare(field, one, number), Compare(other, two, str(text)) if field == other and one == two == op:
-            if _own(field) and not isinstance(number, str) and _same(_literal(_Word(text, False, 0)), number):
-                return f"{_key(field)}{op}{text}"
-    return None
+            return f"{_key(field)}{op}{text}" if _is_pair(field, number, text) else None
+        case _:
+            return None
 
 
 def _items(field: str, values: tuple[Scalar, ...]) -> list[str]:
     items: list[str] = []
-    for at, value in enumerate(values):
-        before = values[at - 1] if at else None
-        if _own(field) and isinstance(value, str) and before is not None and not isinstance(before, str):
-            if _same(_literal(_Word(value, False, 0)), before):
-                items[-1] = value
-                continue
-        items.append(_value_text(field, value))
+    for before, value in zip(("", *values), values, strict=False):
+        if isinstance(value, str) and _is_pair(field, before, value):
+            items[-1] = value
+        else:
+            items.append(_value_text(field, value))
     return items
 
 
-def _same(one: object, other: object) -> bool:
-    return type(one) is type(other) and one == other
+def _is_pair(field: str, number: Scalar, text: str) -> bool:
+    literal = _literal(_Word(text, False, 0))
+    return _own(field) and literal is not None and type(literal) is type(number) and literal == number
 
 
 def _compared(field: str, op: Op, value: Scalar) -> str:

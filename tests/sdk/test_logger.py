@@ -267,7 +267,7 @@ def test_info_hides_what_was_said_and_debug_shows_it(tracer, kept, stream):
 def test_secrets_are_in_no_line_and_no_log(tracer, kept, stream, with_tracer):
     """By key name and by form, in messages, fields, metadata and errors."""
     logger = LLMLogger("shop", "DEBUG", stream=stream, tracer=tracer if with_tracer else None)
-    logger.info("key %s", SECRET, password="hunter2", nested={"api_key": "hunter2"}, prompt=SECRET)
+    logger.info("key %s", SECRET, password="hunter2", nested={"api_key": "hunter2"}, prompt=SECRET, event=SECRET)
     logger.log_llm_call("chat", "m", 1, 1, 1, metadata={"authorization": "hunter2"}, trace_id=SECRET)
     logger.log_error("chat", ValueError(f"bad key {SECRET}"), metadata={"text": SECRET})
     tracer.flush()

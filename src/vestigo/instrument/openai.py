@@ -216,6 +216,8 @@ def _embedded_content(body: dict[str, Any]) -> dict[str, Any]:
 
 def _body(result: Any) -> Any:
     """The HTTP response inside a raw response or a stream; None for a parsed answer."""
+    if hasattr(type(result), "model_dump"):
+        return None
     response = getattr(result, "http_response", None)
     if response is None:
         response = getattr(result, "response", None)

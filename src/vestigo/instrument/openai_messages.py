@@ -14,11 +14,21 @@ _CHAT_KEYS: Final = frozenset({
     "role", "content", "refusal", "tool_calls", "function_call", "tool_call_id", "reasoning_content", "reasoning",
 })  # fmt: skip
 _SERVER_TOOLS: Final = "_call"
+_NOTHING: Final[dict[str, Any]] = {}
 
 
 def get(value: Any, name: str) -> Any:
     """A field of decoded JSON or of a client's object; None where there is none."""
-    return value.get(name) if type(value) is dict else getattr(value, name, None)
+    if type(value) is dict:
+        return value.get(name)
+    if value is None:
+        return None
+    fields = getattr(value, "__dict__", None)
+    if fields is not None and name in fields:
+        return fields[name]
+    if hasattr(value, "__pydantic_extra__"):  # asking pydantic for what it has not is twenty times as slow
+        return (value.__pydantic_extra__ or _NOTHING).get(name)
+    return getattr(value, name, None)
 
 
 # --- Chat Completions

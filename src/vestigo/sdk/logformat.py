@@ -159,6 +159,17 @@ def error_fields(error: BaseException) -> dict[str, Any]:
     return fields
 
 
+def record_error(record: logging.LogRecord) -> dict[str, Any]:
+    """What `error_fields` says of the record's exception, and `stack_info`."""
+    error = error_of(record.exc_info)
+    found = {} if error is None else error_fields(error)
+    if error is None and record.exc_text:  # it came from another process
+        found["stack"] = record.exc_text[-MAX_STACK_CHARACTERS:]
+    if record.stack_info:
+        found["stack_info"] = record.stack_info[-MAX_STACK_CHARACTERS:]
+    return found
+
+
 def stack_text(error: BaseException) -> str:
     """The stack as Python prints it, its last 20,000 characters. Never raises."""
     try:

@@ -34,6 +34,7 @@ from vestigo.sdk.logformat import (
     level_number,
     message_text,
     milliseconds,
+    record_error,
     severity,
     size_mark,
     timestamp,
@@ -212,11 +213,11 @@ class LLMLogger:
             counters.add("dropped.log_recursion")
             return
         time_ns = _time_ns()
-        line = self._output.line(
-            {"timestamp": timestamp(time_ns), "level": _NAMES[level], "service": self.service_name, "event": event},
-            said if metadata is None else {**said, "metadata": metadata},
-            place,
-        )
+        head = {"timestamp": timestamp(time_ns), "level": _NAMES[level], "service": self.service_name}
+        shown = {"event": event, **said}
+        if metadata is not None:
+            shown["metadata"] = metadata
+        line = self._output.line(head, shown, place)
         if self._carries or self._output.tracer is not None:
             attributes = _attributes(said, names, metadata)
             log = self._output.log(time_ns, level, _body_of(said), attributes, place, event)
@@ -295,7 +296,7 @@ class VestigoHandler(logging.Handler):
         attributes = _stored(fields, content=self._content)
         attributes["code.file.path"], attributes["code.line.number"] = record.pathname, record.lineno
         attributes["code.function.name"] = record.funcName
-        attributes.update((_ERROR_NAMES[key], item) for key, item in _record_error(record).items())
+        attributes.update((_ERROR_NAMES[key], item) for key, item in record_error(record).items())
         body = copied(body, content=self._content)
         output = self._output
         level = record.levelno if isinstance(record.levelno, int) else INFO
@@ -346,7 +347,7 @@ class JSONFormatter(logging.Formatter):
         head["logger"] = label(record.name)
         said = {"message": copied(body, content=self._content)}
         said.update(beside(copied(fields, content=self._content), _OWN_RECORD_FIELDS))
-        said.update(_record_error(record))
+        said.update(record_error(record))
         code = {"file": label(record.pathname), "line": record.lineno, "function": label(record.funcName)}
         return self._output.line(head, said, place, code)
 
@@ -598,13 +599,3 @@ def _plain(fields: dict[Any, Any]) -> dict[Any, Any]:
     """A structlog event without what structlog keeps for itself, and without what a Log says elsewhere."""
     said = {"trace_id", "span_id", "timestamp", "level", "exc_info", "stack_info"}
     return {key: item for key, item in fields.items() if key not in said and not str(key).startswith("_")}
-
-
-def _record_error(record: logging.LogRecord) -> dict[str, Any]:
-    error = error_of(record.exc_info)
-    found = {} if error is None else error_fields(error)
-    if error is None and record.exc_text:  # it came from another process
-        found["stack"] = record.exc_text[-logformat.MAX_STACK_CHARACTERS :]
-    if record.stack_info:
-        found["stack_info"] = record.stack_info[-logformat.MAX_STACK_CHARACTERS :]
-    return found

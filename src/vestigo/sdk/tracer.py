@@ -63,7 +63,7 @@ class ActiveSpan(Struct, eq=False, gc=False):
     """A span that is being recorded: what `tracer.span()` gives, to use as a context manager or to end by hand."""
 
     record: Span
-    tracer: "Tracer"
+    pipeline: Pipeline
     previous: "Current"
     """What was current when this span was made; its parent, unless that is lost."""
     started_ns: int
@@ -78,11 +78,11 @@ class ActiveSpan(Struct, eq=False, gc=False):
     def attribute(self, key: str, value: object) -> None:
         """Set an attribute. Scalars are kept as they are; containers and objects are copied, within bounds."""
         kind = type(value)
-        if kind is not str and kind is not int and kind is not float and kind is not bool:
+        if kind is str:
+            self.size += len(value)  # type: ignore[arg-type]
+        elif kind is not int and kind is not float and kind is not bool:
             value = pack(value)
             self.size += len(value)
-        elif kind is str:
-            self.size += len(value)  # type: ignore[arg-type]
         self.record.attributes[key] = value  # type: ignore[assignment]
 
     def update(self, attributes: AttributesIn) -> None:
@@ -135,7 +135,7 @@ class ActiveSpan(Struct, eq=False, gc=False):
     def end(self, end_ns: int | None = None) -> None:
         """End the span and hand it over. Ending it again, or in a forked child of its process, does nothing."""
         record = self.record
-        pipeline = self.tracer.pipeline
+        pipeline = self.pipeline
         if pipeline.open.pop(record.span_id, None) is None:
             return
         record.end_ns = record.start_ns + _clock_ns() - self.started_ns if end_ns is None else int(end_ns)
@@ -155,7 +155,7 @@ class ActiveSpan(Struct, eq=False, gc=False):
         else:
             self._leave(error)
         record = self.record
-        pipeline = self.tracer.pipeline
+        pipeline = self.pipeline
         if pipeline.open.pop(record.span_id, None) is not None:
             record.end_ns = record.start_ns + _clock_ns() - self.started_ns
             pipeline.put(self, self.size)
@@ -433,16 +433,20 @@ class Tracer:
     ) -> AnySpan:
         """A span below the current one, for a `with` block; a new trace where there is none."""
         parent = _current.get()
-        if parent is None or not parent.plain:
-            if type(parent) is SilentRoot:
-                return parent.inert
+        if parent is not None and parent.plain:
+            above = parent.record  # type: ignore[union-attr]
+            trace_id, parent_id, state, weight = above.trace_id, above.span_id, above.trace_state, above.weight
+        elif parent is None and self._head is None:
+            trace_id, parent_id, state, weight = getrandbits(128).to_bytes(16).hex(), None, "", 1.0
+        elif type(parent) is SilentRoot:
+            return parent.inert
+        else:
             return self._span_below(_found(), name, attributes, kind, links)
-        above = parent.record  # type: ignore[union-attr]
         record = Span(
-            above.trace_id, "%016x" % getrandbits(64), name, _time_ns(), above.span_id, None, kind,
-            "UNSET", "", {}, [], links or [], self.scope, self.resource, above.trace_state, above.weight,
+            trace_id, getrandbits(64).to_bytes(8).hex(), name, _time_ns(), parent_id, None, kind,
+            "UNSET", "", {}, [], links or [], self.scope, self.resource, state, weight,
         )  # fmt: skip
-        span = ActiveSpan(record, self, parent, _clock_ns(), _SPAN_BYTES)
+        span = ActiveSpan(record, self.pipeline, parent, _clock_ns(), _SPAN_BYTES)
         self._open[record.span_id] = span
         if attributes:
             span.update(attributes)
@@ -505,11 +509,11 @@ class Tracer:
                 span.attribute(key, value)
             return
         kind = type(value)
-        if kind is not str and kind is not int and kind is not float and kind is not bool:
+        if kind is str:
+            span.size += len(value)  # type: ignore[arg-type, union-attr]
+        elif kind is not int and kind is not float and kind is not bool:
             value = pack(value)
             span.size += len(value)  # type: ignore[union-attr]
-        elif kind is str:
-            span.size += len(value)  # type: ignore[arg-type, union-attr]
         span.record.attributes[key] = value  # type: ignore[assignment, union-attr]
 
     def exception(self, error: BaseException) -> None:
@@ -657,7 +661,7 @@ class Tracer:
         record.scope, record.resource = self.scope, self.resource
         if links:
             record.links = list(links)
-        span = ActiveSpan(record, self, above, _clock_ns(), _SPAN_BYTES)
+        span = ActiveSpan(record, self.pipeline, above, _clock_ns(), _SPAN_BYTES)
         self._open[record.span_id] = span
         if attributes:
             span.update(attributes)

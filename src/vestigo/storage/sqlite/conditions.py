@@ -305,7 +305,9 @@ def _identifier(column: str, op: Op, value: Scalar) -> Condition:
             return Condition(f"{column} = ?", (bytes.fromhex(value),)) if value == value.lower() else NONE
         except ValueError:
             return NONE
-    return Condition(f"vestigo_compare(lower(hex({column})), ?, ?)", _checked(op, value))
+    return Condition(
+        f"({column} IS NOT NULL AND vestigo_compare(lower(hex({column})), ?, ?))", _checked(op, value)
+    )
 
 
 def _text(column: str, op: Op, value: Scalar) -> Condition:
