@@ -70,7 +70,7 @@ class Instant(openai.OpenAI):
         made = json.loads(answer(httpx2.Request("POST", "http://x", json={})).content)
         self._made = ChatCompletion.model_validate(made)
 
-    def request(self, *args: Any, **kwargs: Any) -> Any:
+    def request(self, *_: Any, **__: Any) -> Any:
         return self._made
 
     def ask(self) -> object:

@@ -296,21 +296,23 @@ _LITERAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 def _comparison(field: str, op: str, words: list[_Word], start: int) -> Filter:
     if field == "level":
         return _either([_level(op, word) for word in words])
-    own = _own(field)
     kind = check_field(field)
     if op == "~":
         return _matching(field, words[0], start)
     if op == ":" and kind == "text":
-        exact = [own and _literal(word) is not None for word in words]
-        return _either(
-            [
-                _equal(field, "=", word) if equal else Compare(field, "contains", word.text)
-                for word, equal in zip(words, exact, strict=True)
-            ]
-        )
+        return _either([_contained(field, word) for word in words])
+    for word in words:
+        if kind == "word" and op == ":" and "*" in word.text and not word.quoted:
+            raise QueryError(f"'*' alone means any value; for a pattern write {field}~, or quote it", word.at)
     if op in {":", "="} and len(words) > 1:
         return OneOf(field, tuple(value for word in words for value in _values(field, op, word)))
     return _equal(field, "=" if op == ":" else cast("Op", op), words[0])
+
+
+def _contained(field: str, word: _Word) -> Filter:
+    if _own(field) and _literal(word) is not None:
+        return _equal(field, "=", word)
+    return Compare(field, "contains", word.text)
 
 
 def _equal(field: str, op: Op, word: _Word) -> Filter:
@@ -331,8 +333,6 @@ def _values(field: str, op: str, word: _Word) -> list[Scalar]:
             return [word.text]
         return [_number(field, word)]
     text = word.text.lower() if field in _LOWER and op in {":", "=", "!="} else word.text
-    if "*" in text and op == ":" and not word.quoted:
-        raise QueryError(f"'*' alone means any value; for a pattern write {field}~, or quote it", word.at)
     if field in _CHOICES and op in {":", "=", "!="} and text not in _CHOICES[field]:
         near = difflib.get_close_matches(text, _CHOICES[field], 1)
         remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(_CHOICES[field])}"
@@ -379,7 +379,7 @@ def _literal(word: _Word) -> int | float | bool | None:
         return None
     if word.text.lower() in {"true", "false"}:
         return word.text.lower() == "true"
-    number = _plain(Decimal(word.text)) if _LITERAL.fullmatch(word.text) else None
+    number = _plain(Decimal(word.text), word.text) if _LITERAL.fullmatch(word.text) else None
     return None if number is None or math.isinf(number) else number
 
 
@@ -391,17 +391,22 @@ def _number(field: str, word: _Word) -> int | float:
             field, "10 or 1.5k"
         )
         raise QueryError(f"{field} takes a number such as {example}, not {word.text[:40]!r}", word.at)
-    value = _plain(Decimal(found[2]) * Decimal(units[found[3]]))
+    value = _plain(Decimal(found[2]) * Decimal(units[found[3]]), found[2])
     if math.isinf(value):
         raise QueryError(f"{word.text[:40]!r} is too large", word.at)
     return value
 
 
-def _plain(number: Decimal) -> int | float:
-    """An integer of 64 bits where it is one, so that large ids stay exact; else the nearest float."""
-    if abs(number) < 1 << 63 and number == number.to_integral_value():
+def _plain(number: Decimal, text: str) -> int | float:
+    """An integer where it is one, up to 64 bits if digits only were typed, so that large ids stay exact."""
+    limit = _MAX_INTEGER if text.lstrip("+-").isdigit() else _MAX_WHOLE_FLOAT
+    if abs(number) < limit and number == number.to_integral_value():
         return int(number)
     return float(number)
+
+
+_MAX_INTEGER: Final = 1 << 63
+_MAX_WHOLE_FLOAT: Final = 1 << 53
 
 
 # --- writing
@@ -469,7 +474,12 @@ def _items(field: str, values: tuple[Scalar, ...]) -> list[str]:
 
 def _is_pair(field: str, number: Scalar, text: str) -> bool:
     literal = _literal(_Word(text, False, 0))
-    return _own(field) and literal is not None and type(literal) is type(number) and literal == number
+    return (
+        _own(field)
+        and literal is not None
+        and isinstance(literal, bool) == isinstance(number, bool)
+        and literal == number
+    )
 
 
 def _compared(field: str, op: Op, value: Scalar) -> str:

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import json
+import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -636,8 +638,10 @@ def test_a_stream_that_is_forgotten_is_abandoned(setup: Setup, read: int) -> Non
     stream = setup.client.chat.completions.create(**ASK, stream=True)
     for _ in range(read):
         next(stream)
+    time.sleep(0.1)
     del stream
     gc.collect()
+    assert setup.span.duration_ms < 100, "it ended when it was last read"
     assert setup.said[semconv.ABANDONED] is True
     assert (semconv.OUTPUT_MESSAGES in setup.said) == bool(read)
 
@@ -662,6 +666,21 @@ def test_a_stream_that_is_cut_off_fails_with_the_error_that_the_program_sees(set
     assert setup.span.status == "ERROR"
     assert setup.said[semconv.ERROR_TYPE] == "openai.APIConnectionError"
     assert semconv.ABANDONED not in setup.said
+    assert setup.output == said_text("A")
+
+
+def test_a_body_that_breaks_and_is_never_closed_is_collected_with_its_error(setup: Setup) -> None:
+    """The program reads the bytes itself and lets go of them: the span has the error, and nothing is kept alive."""
+    setup.will(streamed_chat({"content": "A"}, finish_reason=None, done=False, cut=True))
+    raw = setup.client.chat.completions.with_raw_response.create(**ASK, stream=True)
+    response = weakref.ref(raw.http_response)
+    with pytest.raises(httpx2.RemoteProtocolError):
+        list(raw.http_response.iter_bytes())
+    del raw
+    gc.collect()
+    assert response() is None
+    assert setup.span.status == "ERROR"
+    assert setup.said[semconv.ERROR_TYPE] == "httpx2.RemoteProtocolError"
     assert setup.output == said_text("A")
 
 

@@ -15,6 +15,8 @@ import msgspec
 
 from vestigo import semconv
 from vestigo.diagnostics import guard
+from vestigo.sdk.tracer import _error_name
+from vestigo.sdk.values import describe_error
 
 _clock_ns = time.perf_counter_ns
 _decode_strictly = msgspec.json.Decoder().decode
@@ -56,6 +58,7 @@ class Ending(Protocol):
         *,
         abandoned: bool = False,
         problem: tuple[str, str] | None = None,
+        ended_ns: int | None = None,
     ) -> None: ...
 
     def said_by(self, error: BaseException) -> dict[str, Any]:
@@ -86,89 +89,122 @@ def listen(
     inner_bytes, inner_abytes = response.iter_bytes, response.aiter_bytes
     inner_close, inner_aclose = response.close, response.aclose
     heard = _Heard(call, _Whole(read) if assembler is None else _Events(assembler()))
+    listener = _Listener(heard)
 
     def iter_bytes(*args: Any, **kwargs: Any) -> Any:
-        return _Bytes(inner_bytes(*args, **kwargs), heard)
+        return _Bytes(inner_bytes(*args, **kwargs), listener)
 
     def aiter_bytes(*args: Any, **kwargs: Any) -> Any:
-        return _AsyncBytes(inner_abytes(*args, **kwargs), heard)
+        return _AsyncBytes(inner_abytes(*args, **kwargs), listener)
 
     def close() -> None:
-        heard.closed()
+        listener.closed()
         inner_close()
 
     async def aclose() -> None:
-        heard.closed()
+        listener.closed()
         await inner_aclose()
 
     response.iter_bytes, response.aiter_bytes, response.close, response.aclose = iter_bytes, aiter_bytes, close, aclose
-    heard.forgotten = weakref.finalize(response, heard.end, collected=True)
+    heard.forgotten = weakref.finalize(response, heard.collected)
 
 
 class _Heard:
-    """What was read from one response so far."""
+    """What was read from one response so far. Holds nothing that holds the response, or it would never be collected."""
 
     def __init__(self, call: Ending, reader: "_Whole | _Events") -> None:
-        self.call = call
         self.reader = reader
-        self.inside = False
-        """True while the program waits for the next bytes."""
-        self.failure: BaseException | None = None
-        self.around: BaseException | None = None
-        """What the program was handling when the provider told of an error: no news, if it is still so at the end."""
-        self.first_ns: int | None = None
-        self.ended = False
+        self.trouble: tuple[str, str] | None = None
+        """Type and message of the exception that reading ended in."""
         self.forgotten: weakref.finalize[Any, Any] | None = None
+        self._call = call
+        self._first_ns: int | None = None
+        self._last_ns = _clock_ns()
+        """When the program last got something: the end of a body that nobody closed."""
+        self._ended = False
 
     def read(self, data: bytes) -> None:
+        self._last_ns = _clock_ns()
         with guard("stream"):
-            if self.reader.feed(data) and self.first_ns is None:
-                self.first_ns = _clock_ns()
-            if self.reader.problem() is not None and self.around is None:
-                self.around = sys.exc_info()[1]
+            if self.reader.feed(data) and self._first_ns is None:
+                self._first_ns = self._last_ns
 
     def failed(self, error: BaseException) -> None:
-        """Not the end: the client closes the response with the exception in flight that the program will see."""
-        if not isinstance(error, GeneratorExit):
-            self.failure = error
+        self._last_ns = _clock_ns()
+        with guard("stream"):
+            self.trouble = _error_name(error), describe_error(error)
 
-    def closed(self) -> None:
-        if not self.inside:
-            self.end()
+    def collected(self) -> None:
+        self.end(ended_ns=self._last_ns)
 
-    def end(self, *, exhausted: bool = False, collected: bool = False) -> None:
-        if self.ended:
+    def end(self, error: BaseException | None = None, *, exhausted: bool = False, ended_ns: int | None = None) -> None:
+        if self._ended:
             return
-        self.ended = True
+        self._ended = True
         with guard("stream"):
             if self.forgotten is not None:
                 self.forgotten.detach()
-            self._tell(exhausted, collected)
+            self._tell(error, exhausted, ended_ns)
 
-    def _tell(self, exhausted: bool, collected: bool) -> None:
+    def _tell(self, error: BaseException | None, exhausted: bool, ended_ns: int | None) -> None:
         attributes: dict[str, Any] = {}
-        problem = None
-        complete = exhausted
+        complete, problem = exhausted, self.trouble
         with guard("stream"):
             complete = exhausted or self.reader.complete()
-            problem = self.reader.problem()
+            problem = self.trouble or self.reader.problem()
             attributes = self.reader.attributes()
-            if self.first_ns is not None:
-                attributes[semconv.TTFT_S] = (self.first_ns - self.call.started_ns) / 1e9
-        error = self.failure if exhausted or collected else self._raised(problem is not None)
+            if self._first_ns is not None:
+                attributes[semconv.TTFT_S] = (self._first_ns - self._call.started_ns) / 1e9
         if error is not None:
-            attributes.update(self.call.said_by(error))
-        failed = error is not None or problem is not None
-        self.call.end(attributes, error, abandoned=not complete and not failed, problem=problem)
+            attributes.update(self._call.said_by(error))
+        abandoned = not complete and error is None and problem is None
+        self._call.end(attributes, error, abandoned=abandoned, problem=problem, ended_ns=ended_ns)
 
-    def _raised(self, problem: bool) -> BaseException | None:
+
+class _Listener:
+    """What the response itself holds: follows the reading, and finds the exception that the program sees."""
+
+    def __init__(self, heard: _Heard) -> None:
+        self._heard = heard
+        self._inside = False
+        """True while the program waits for the next bytes."""
+        self._failure: BaseException | None = None
+        self._around: BaseException | None = None
+        """What the program was handling when the provider told of an error: no news, if it is still so at the end."""
+
+    def waits(self) -> None:
+        self._inside = True
+
+    def got(self, data: bytes) -> bytes:
+        self._inside = False
+        self._heard.read(data)
+        if self._around is None and self._heard.reader.problem() is not None:
+            self._around = sys.exc_info()[1]
+        return data
+
+    def exhausted(self) -> None:
+        self._inside = False
+        self._heard.end(exhausted=True)
+
+    def failed(self, error: BaseException) -> None:
+        """Not the end: the client closes the response with the exception in flight that the program will see."""
+        self._inside = False
+        if not isinstance(error, GeneratorExit):
+            self._failure = error
+            self._heard.failed(error)
+
+    def closed(self) -> None:
+        if not self._inside:
+            with guard("stream"):
+                self._heard.end(self._raised())
+
+    def _raised(self) -> BaseException | None:
         """The exception that the program sees: the one in flight, if it comes of what we saw fail."""
         flying = sys.exc_info()[1]
-        if self.failure is not None:
-            return flying if flying is not None and _comes_of(flying, self.failure) else self.failure
-        if problem and flying is not self.around and not isinstance(flying, GeneratorExit):
-            return flying
-        return None
+        if self._failure is not None:
+            return flying if flying is not None and _comes_of(flying, self._failure) else self._failure
+        told = self._heard.reader.problem() is not None
+        return flying if told and flying is not self._around and not isinstance(flying, GeneratorExit) else None
 
 
 def _comes_of(error: BaseException, cause: BaseException) -> bool:
@@ -183,29 +219,25 @@ def _comes_of(error: BaseException, cause: BaseException) -> bool:
 class _Bytes:
     """An iterator of bytes that is heard."""
 
-    __slots__ = ("_chunks", "_heard")
+    __slots__ = ("_chunks", "_listener")
 
-    def __init__(self, chunks: Any, heard: _Heard) -> None:
-        self._chunks, self._heard = chunks, heard
+    def __init__(self, chunks: Any, listener: _Listener) -> None:
+        self._chunks, self._listener = chunks, listener
 
     def __iter__(self) -> "_Bytes":
         return self
 
     def __next__(self) -> bytes:
-        heard = self._heard
-        heard.inside = True
+        self._listener.waits()
         try:
             data = next(self._chunks)
         except StopIteration:
-            heard.end(exhausted=True)
+            self._listener.exhausted()
             raise
         except BaseException as error:
-            heard.failed(error)
+            self._listener.failed(error)
             raise
-        finally:
-            heard.inside = False
-        heard.read(data)
-        return data
+        return self._listener.got(data)
 
     def close(self) -> None:
         self._chunks.close()
@@ -214,29 +246,25 @@ class _Bytes:
 class _AsyncBytes:
     """An async iterator of bytes that is heard; no generator, so that the event loop has none more to close."""
 
-    __slots__ = ("_chunks", "_heard")
+    __slots__ = ("_chunks", "_listener")
 
-    def __init__(self, chunks: Any, heard: _Heard) -> None:
-        self._chunks, self._heard = chunks, heard
+    def __init__(self, chunks: Any, listener: _Listener) -> None:
+        self._chunks, self._listener = chunks, listener
 
     def __aiter__(self) -> "_AsyncBytes":
         return self
 
     async def __anext__(self) -> bytes:
-        heard = self._heard
-        heard.inside = True
+        self._listener.waits()
         try:
             data = await anext(self._chunks)
         except StopAsyncIteration:
-            heard.end(exhausted=True)
+            self._listener.exhausted()
             raise
         except BaseException as error:
-            heard.failed(error)
+            self._listener.failed(error)
             raise
-        finally:
-            heard.inside = False
-        heard.read(data)
-        return data
+        return self._listener.got(data)
 
     def aclose(self) -> Awaitable[None]:
         return self._chunks.aclose()

@@ -21,7 +21,7 @@ from vestigo.diagnostics import guard
 from vestigo.errors import SettingsError
 from vestigo.instrument.bodies import Assembler, decode_json, listen
 from vestigo.record import Attributes
-from vestigo.sdk.tracer import AnySpan, Tracer, attach, current_span
+from vestigo.sdk.tracer import ActiveSpan, AnySpan, Tracer, attach, current_span
 
 _clock_ns = time.perf_counter_ns
 _MARK: Final = "vestigo_patch"
@@ -386,8 +386,10 @@ class _Run:
         *,
         abandoned: bool = False,
         problem: tuple[str, str] | None = None,
+        ended_ns: int | None = None,
     ) -> None:
-        latency_ns = _clock_ns() - self.started_ns
+        """End the span, now or at `ended_ns` by `time.perf_counter_ns`, and tell of it."""
+        latency_ns = (ended_ns or _clock_ns()) - self.started_ns
         span = self.span
         with guard("answer"):
             for key, value in attributes.items():
@@ -400,7 +402,10 @@ class _Run:
                 span.attribute(semconv.ERROR_TYPE, problem[0])
                 span.set_status("ERROR", problem[1])
         with guard("end"):
-            span.end()
+            if ended_ns is not None and isinstance(span, ActiveSpan):
+                span.end(span.record.start_ns + ended_ns - span.started_ns)
+            else:
+                span.end()
         if self.recorder.told is not None:
             with guard("told"):
                 self.recorder.told(

@@ -174,7 +174,7 @@ class FileTraceStorage:
             found = {trace.trace_id for trace in matching_traces(view.traces(query), query)}
             loose = [log for log in view.loose_logs(query.project) if matches_loosely(query, log)]
             Eraser(query.project, found, loose).erase(self._folder, view)
-            self._indexes.clear()  # they keep some text
+            self._indexes.clear()  # they know the beginnings of some lines
         return len(found)
 
     def close(self) -> None:
@@ -211,7 +211,11 @@ class FileTraceStorage:
             with ExitStack() as listing:
                 (until if alone else listing).enter_context(self._folder.locked(alone=alone))
                 files = self._folder.open_ours(until)
-            yield View(files, self._indexes)
+            try:
+                yield View(files, self._indexes)
+            finally:
+                for index in self._indexes.values():
+                    index.forget_text()
 
     @contextmanager
     def _storage_errors(self) -> Generator[None]:

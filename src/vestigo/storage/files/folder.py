@@ -237,6 +237,9 @@ class Appender:
                 f"cannot write to {self._folder.path}: {reason(error)}; free some space or give another base_path"
             ) from error
 
+    def __del__(self) -> None:
+        self.close()  # a descriptor would stay open, and the file locked
+
     def close(self) -> None:
         """Let go of the file; whoever writes next goes on with it or packs it."""
         if self._fd is not None:

@@ -13,6 +13,7 @@ import apsw
 import msgspec
 
 from vestigo.errors import StorageError
+from vestigo.query import message_text, tokens
 from vestigo.record import Event, Link, NormalForm, Span, Value
 
 try:
@@ -143,15 +144,15 @@ class Bodies:
         self._codec = codec
         self.known: Recent[bytes, tuple[int, bool]] = Recent(100_000)
 
-    def id_of(self, content: bytes, text: Callable[[], str] | None) -> int:
-        """The number of a body, stored if it is new; its words are indexed if it has a text."""
+    def id_of(self, content: bytes, message: Value | None) -> int:
+        """The number of an encoded body, stored if it is new; its words are indexed if it is a message."""
         digest = hashlib.blake2b(content, digest_size=16).digest()
         known = self.known.get(digest)
-        if known is None:
-            known = self._stored(digest, content)
-        number, indexed = known
-        if text is not None and not indexed:
-            self._db.execute("INSERT INTO words(rowid, text) VALUES(?, ?)", (number, text()))
+        if known is not None and (message is None or known[1]):
+            return known[0]
+        number, indexed = known or self._stored(digest, content)
+        if message is not None and not indexed:
+            self._db.execute("INSERT INTO words(rowid, text) VALUES(?, ?)", (number, _index_text(message)))
             indexed = True
         self.known.remember(digest, (number, indexed))
         return number
@@ -164,6 +165,12 @@ class Bodies:
                 return number, self._db.execute("SELECT 1 FROM words WHERE rowid = ?", (number,)).fetchone() is not None
         self._db.execute("INSERT INTO body(hash, content) VALUES(?, ?)", (short, self._codec.compress("body", content)))
         return self._db.last_insert_rowid(), False
+
+
+def _index_text(message: Value) -> str:
+    """Text for the word index: as it is where SQLite splits it as we do, else split beforehand."""
+    text = message_text(message)
+    return text if text.isascii() else " ".join(tokens(text))
 
 
 def attributes_with_references(

@@ -234,15 +234,17 @@ class Conditions:
         return Condition(f"{column} = ?", (found[0],), indexed=True) if found else NONE
 
     def _attribute(self, key: str, value: Scalar, table: str) -> Condition:
-        """By the index of short values; an empty one stands for one that is too long, which is checked afterwards."""
+        """By the index of short values. A longer one is looked for among the spans that are marked to have such."""
+        if not indexed_key(key):
+            return UNKNOWN
         keys = self._ask("SELECT id FROM term WHERE text = ?", (key,))
-        if indexed_key(key):
-            if not keys:
-                return NONE
-            sql = "SELECT span FROM attribute WHERE project = ? AND key = ? AND (value = ? OR value = x'')"
-            parameters = (self._project, keys[0], indexed_value(value))
-            return Condition(f"{table}.id IN ({sql})", parameters, exact=False, indexed=True)
-        return UNKNOWN
+        if not keys:
+            return NONE
+        short = indexed_value(value)
+        found = UNINDEXED if short is None else short
+        sql = "SELECT span FROM attribute WHERE project = ? AND key = ? AND value = ?"
+        parameters = (self._project, keys[0], found)
+        return Condition(f"{table}.id IN ({sql})", parameters, exact=short is not None, indexed=True)
 
 
 def indexed_key(key: str) -> bool:
@@ -305,9 +307,7 @@ def _identifier(column: str, op: Op, value: Scalar) -> Condition:
             return Condition(f"{column} = ?", (bytes.fromhex(value),)) if value == value.lower() else NONE
         except ValueError:
             return NONE
-    return Condition(
-        f"({column} IS NOT NULL AND vestigo_compare(lower(hex({column})), ?, ?))", _checked(op, value)
-    )
+    return Condition(f"({column} IS NOT NULL AND vestigo_compare(lower(hex({column})), ?, ?))", _checked(op, value))
 
 
 def _text(column: str, op: Op, value: Scalar) -> Condition:

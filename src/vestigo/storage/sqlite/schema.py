@@ -27,7 +27,7 @@ CREATE TABLE body(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, content BLOB NO
 CREATE INDEX body_hash ON body(hash);
 CREATE TABLE mention(body INTEGER NOT NULL, trace INTEGER NOT NULL, PRIMARY KEY(body, trace)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(
-  text, content='', contentless_delete=1, detail=none, tokenize="unicode61 remove_diacritics 2");
+  text, content='', contentless_delete=1, detail=none, tokenize="unicode61 remove_diacritics 0");
 
 CREATE TABLE trace(
   id INTEGER PRIMARY KEY, project INTEGER NOT NULL, trace_id BLOB NOT NULL,

@@ -9,8 +9,8 @@ import msgspec
 from vestigo import semconv
 from vestigo.errors import StorageError
 from vestigo.normalize import messages
-from vestigo.query import HAS, log_score, message_text, tokens
-from vestigo.record import Batch, Log, NormalForm, Span, Value
+from vestigo.query import HAS, log_score
+from vestigo.record import Batch, Log, Messages, NormalForm, Span, Value
 from vestigo.storage.grouping import Figures, figures_of
 from vestigo.storage.sqlite.bodies import Bodies, Codec, Recent, attributes_with_references, encode_rest
 from vestigo.storage.sqlite.conditions import KINDS, STATUSES, UNINDEXED, indexed_key, indexed_value
@@ -102,8 +102,10 @@ class Writer:
         key, row = self._columns(span, form, project, trace, span_id)
         figures = figures_of(span)
         self._rollups.add(key, figures)
-        attributes, used = attributes_with_references(span.attributes, self._attribute_body)
-        has = self._index_messages(span, used, form)
+        said = messages(span)
+        texts: list[Value] = [*said.input, *said.output, *([said.system] if said.system else [])]
+        attributes, used = self._bodies_of(span, texts)
+        has = _has_bits(span, form, said)
         record = self.codec.compress("span", encode_rest(span, attributes))
         self.db.execute(_INSERT_SPAN, (*row, has, span.error_message, record))
         self._index_attributes(span, project, self.db.last_insert_rowid())
@@ -143,31 +145,22 @@ class Writer:
             )
         self.db.execute("DELETE FROM span WHERE id = ?", (number,))
 
-    def _index_messages(self, span: Span, used: list[int], form: NormalForm) -> int:
-        """Index the words of the span's messages; the `has` bits."""
-        found = messages(span)
-        texts: list[Value] = [*found.input, *found.output]
-        if found.system:
-            texts.append(found.system)
-        used.extend(self._body(text, indexed=True) for text in texts)
-        told = {
-            "error": span.status == "ERROR",
-            "cost": form.cost is not None and form.cost.total_usd is not None,
-            "session": form.session_id is not None,
-            "user": form.user_id is not None,
-            "input": bool(found.input or found.system),
-            "output": bool(found.output),
-            "open": span.end_ns is None,
-            "tool": form.tool_name is not None,
-        }
-        return sum(1 << HAS.index(name) for name, there in told.items() if there)
+    def _bodies_of(self, span: Span, texts: list[Value]) -> tuple[dict[str, Any], list[int]]:
+        """Attributes with references, and the bodies of the span; the words of its messages are indexed.
 
-    def _attribute_body(self, value: Value) -> int:
-        return self._body(value, indexed=isinstance(value, dict) and "role" in value)
+        A message mostly is an item of an attribute's list, the same object, so it is looked up once.
+        """
+        left = {id(text): text for text in texts}
+
+        def body_of(value: Value) -> int:
+            return self._body(value, indexed=left.pop(id(value), None) is not None)
+
+        attributes, used = attributes_with_references(span.attributes, body_of)
+        used.extend(self._body(text, indexed=True) for text in left.values())
+        return attributes, used
 
     def _body(self, value: Value, *, indexed: bool) -> int:
-        content = _encode(value)
-        return self.bodies.id_of(content, (lambda: _index_text(value)) if indexed else None)
+        return self.bodies.id_of(_encode(value), value if indexed else None)
 
     def _mention(self, used: list[int], trace: int) -> None:
         mentions = self._mentions
@@ -295,10 +288,19 @@ def _indexed(attributes: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(key, UNINDEXED if (short := indexed_value(value)) is None else short) for key, value in own]
 
 
-def _index_text(value: Value) -> str:
-    """Text for the word index: as it is where SQLite splits it as we do, else split beforehand."""
-    text = message_text(value)
-    return text if text.isascii() else " ".join(tokens(text))
+def _has_bits(span: Span, form: NormalForm, said: Messages) -> int:
+    """The `has:` words that hold for a span, one bit for each."""
+    told = {
+        "error": span.status == "ERROR",
+        "cost": form.cost is not None and form.cost.total_usd is not None,
+        "session": form.session_id is not None,
+        "user": form.user_id is not None,
+        "input": bool(said.input or said.system),
+        "output": bool(said.output),
+        "open": span.end_ns is None,
+        "tool": form.tool_name is not None,
+    }
+    return sum(1 << HAS.index(name) for name, there in told.items() if there)
 
 
 def _root_first(rows: list[Any]) -> list[Any]:
