@@ -89,9 +89,7 @@ def burst(call, spans_each, count=BURST):
 def threads(call, spans_each):
     """The same from four threads at once, each with its own share."""
     found = []
-    workers = [
-        threading.Thread(target=lambda: found.append(burst(call, spans_each, BURST // 4))) for _ in range(4)
-    ]
+    workers = [threading.Thread(target=lambda: found.append(burst(call, spans_each, BURST // 4))) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -29,6 +29,7 @@ from vestigo.query import (
 from vestigo.record import Batch, Log, Span, Trace
 from vestigo.sdk import ids, tracer
 from vestigo.storage.memory import InMemoryTraceStorage
+from vestigo.storage.scan import matching_spans
 from vestigo.testing import FakeClock, captured, check_storage, counted_ids
 
 # --- storages that are wrong in one way each
@@ -77,7 +78,7 @@ class SwapsOrder(InMemoryTraceStorage):
             first, start_ns, trace_id, span_id = span_sort_key(span, order)
             return (first, start_ns, span_id, trace_id)
 
-        return page_of(list(self._matching_spans(query)), query, key)
+        return page_of(list(matching_spans(self._all_traces(query.project), query)), query, key)
 
 
 class SkipsTies(InMemoryTraceStorage):
@@ -145,9 +146,9 @@ class AsksOtherTraces(InMemoryTraceStorage):
             case Within("parent", part):
                 of_all = super().find_spans(msgspec.structs.replace(query, filter=part, limit=100_000))
                 fits = {span.span_id for span in of_all}
-                spans = [span for span in self._matching_spans(Query(project=query.project)) if span.parent_id in fits]
-                window = [span for span in spans if query.start_ns <= span.start_ns < query.end_ns]
-                return page_of(window, query, span_sort_key)
+                everywhere = msgspec.structs.replace(query, filter=None)
+                spans = matching_spans(self._all_traces(query.project), everywhere)
+                return page_of([span for span in spans if span.parent_id in fits], query, span_sort_key)
         return super().find_spans(query)
 
 

@@ -223,17 +223,25 @@ class TraceView:
                 self._by_parent.setdefault(other.parent_id, []).append(other)
         return self._by_parent.get(span.span_id, ())
 
-    def within(self, scope: str, part: "Filter") -> bool:
-        """Whether `any` span, `none`, or the `root` fits: the same for each span, so that it is looked for once."""
+    def within(self, scope: str, part: "Filter", span: Span | None) -> bool:
+        """Whether spans near this one fit; what does not depend on the span is looked for once."""
+        if scope == "parent":
+            return self._any_fits(part, [] if span is None or (parent := self.parent(span)) is None else [parent])
+        if scope == "child":
+            return span is not None and self._any_fits(part, self.children(span))
         known = self._answers.get((scope, id(part)))
-        if known is not None:
-            return known[1]
-        if scope == "root":
-            answer = self.trace.root is not None and span_matches(part, self.trace.root, self)
-        else:
-            answer = any(span_matches(part, other, self) for other in self.trace.spans) == (scope == "any")
-        self._answers[scope, id(part)] = (part, answer)  # holding the part keeps its id its own
-        return answer
+        if known is None:
+            root = self.trace.root
+            found = self._any_fits(part, self.trace.spans if scope != "root" else [] if root is None else [root])
+            known = (part, found == (scope != "none"))
+            self._answers[scope, id(part)] = known  # holding the part keeps its id its own
+        return known[1]
+
+    def _any_fits(self, part: "Filter", spans: Iterable[Span]) -> bool:
+        for other in spans:  # no any(...): filters may be deep, and a generator takes another frame
+            if span_matches(part, other, self):
+                return True
+        return False
 
 
 def log_score(log: Log) -> tuple[str, Value] | None:
@@ -295,18 +303,7 @@ def _matches(
         case Within(scope, part):
             if view is None:
                 raise QueryError(f"logs have no {scope}(...); ask for spans or traces")
-            return _within(scope, part, view, span)
-
-
-def _within(scope: str, part: Filter, view: TraceView, span: Span | None) -> bool:
-    if scope in {"any", "none", "root"}:
-        return view.within(scope, part)
-    if span is None:
-        return False
-    if scope == "parent":
-        parent = view.parent(span)
-        return parent is not None and span_matches(part, parent, view)
-    return any(span_matches(part, child, view) for child in view.children(span))
+            return view.within(scope, part, span)
 
 
 def compare(found: Value, op: Op, value: Scalar) -> bool:

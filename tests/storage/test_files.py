@@ -485,9 +485,12 @@ def test_what_a_crash_in_packing_left_behind_is_removed(tmp_path):
     header = (tmp_path / name).read_bytes().split(b"\n", 1)[0] + b"\n"
     left = tmp_path / f"{name}.zst.0123abcd.tmp"
     left.write_bytes(zstd.compress(header) + b"half a frame")
+    empty = tmp_path / f"{name}.0123abcd.tmp"
+    empty.write_bytes(b"")
     assert numbers(storage) == [1]
     write(FileTraceStorage(tmp_path), 2)
     assert not left.exists()
+    assert not empty.exists()
     assert numbers(storage) == [1, 2]
 
 
@@ -606,6 +609,17 @@ def test_nothing_of_a_deleted_trace_is_left(tmp_path):
     write(other, 2001)
     write(storage, 2002)
     assert numbers(storage)[-2:] == [2001, 2002]
+
+
+def test_a_file_of_which_nothing_is_left_is_removed(tmp_path):
+    """Deleting everything leaves no files of ours."""
+    storage = FileTraceStorage(tmp_path, 0.001, 100)
+    for number in range(1, 10):
+        write(storage, number, text="z" * 600)
+    assert storage.delete(Query(project="default")) == 9
+    assert ours(tmp_path) == []
+    write(storage, 1)
+    assert numbers(storage) == [1]
 
 
 def test_deletion_takes_logs_without_a_trace_that_match(tmp_path):

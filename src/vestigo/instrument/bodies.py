@@ -178,8 +178,9 @@ class _Listener:
     def got(self, data: bytes) -> bytes:
         self._inside = False
         self._heard.read(data)
-        if self._around is None and self._heard.reader.problem() is not None:
-            self._around = sys.exc_info()[1]
+        with guard("stream"):
+            if self._around is None and self._heard.reader.problem() is not None:
+                self._around = sys.exc_info()[1]
         return data
 
     def exhausted(self) -> None:

@@ -391,6 +391,8 @@ class _Run:
         """End the span, now or at `ended_ns` by `time.perf_counter_ns`, and tell of it."""
         latency_ns = (ended_ns or _clock_ns()) - self.started_ns
         span = self.span
+        if problem is not None and error is None:
+            attributes = {**attributes, semconv.ERROR_TYPE: problem[0]}
         with guard("answer"):
             for key, value in attributes.items():
                 span.attribute(key, value)
@@ -399,7 +401,6 @@ class _Run:
             elif error is not None:
                 span.exception(error)
             elif problem is not None:
-                span.attribute(semconv.ERROR_TYPE, problem[0])
                 span.set_status("ERROR", problem[1])
         with guard("end"):
             if ended_ns is not None and isinstance(span, ActiveSpan):

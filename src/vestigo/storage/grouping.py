@@ -12,6 +12,7 @@ from vestigo.record import NormalForm, Span, Trace, Usage, Value
 from vestigo.sketch import Sketch
 
 MAX_FIELDS = 4
+_NOTHING = 1e-9  # what rounding leaves of weights that were added and taken back
 
 
 class Sums(Struct):
@@ -108,7 +109,7 @@ class Group:
         sums = self.sums
         match name:
             case "cost":
-                return sums.cost if sums.priced else None
+                return sums.cost if sums.priced > _NOTHING else None
             case "latency.sum":
                 return sums.latency
             case "count" | "errors" | "unpriced":

@@ -1,5 +1,6 @@
 """Records in this process only: for tests, notebooks and as the oracle that other storages are compared with."""
 
+import itertools
 import threading
 from typing import Any
 
@@ -47,9 +48,11 @@ class InMemoryTraceStorage:
         self.evicted = 0
         """Traces that made room for newer ones."""
         self.evicted_logs = 0
+        """Logs that made room: those of evicted traces, of traces that never came, and the oldest of very many."""
         self._project = project
         self._max_traces = max_traces
         self._lock = threading.RLock()
+        self._unnamed = itertools.count()
         self._spans: dict[tuple[str, str], dict[str, Span]] = {}
         self._logs: dict[tuple[str, str], dict[str, Log]] = {}
 
@@ -79,17 +82,11 @@ class InMemoryTraceStorage:
                     spans[span.span_id] = _copied(span)
             for log in batch.logs:
                 logs = self._logs.setdefault((batch.project, log.trace_id or _NO_TRACE), {})
-                logs[log.log_id or f"{log.time_ns}/{len(logs)}"] = _copied(log)
+                logs[log.log_id or f"unnamed {next(self._unnamed)}"] = _copied(log)
                 if len(logs) > _LOGS_PER_TRACE:
                     del logs[next(iter(logs))]
                     self.evicted_logs += 1
-            while len(self._spans) > self._max_traces:
-                oldest = next(iter(self._spans))
-                del self._spans[oldest]
-                self._logs.pop(oldest, None)
-                self.evicted += 1
-            while len(self._logs) > self._max_traces + 1:
-                self.evicted_logs += len(self._logs.pop(next(iter(self._logs))))
+            self._evict()
 
     def trace(self, project: str, trace_id: str) -> Trace | None:
         feed(self.feeders)
@@ -139,6 +136,19 @@ class InMemoryTraceStorage:
 
     def close(self) -> None:
         """Nothing to do: the records live as long as this object."""
+
+    def _evict(self) -> None:
+        """Make room: the oldest traces with their logs, then logs whose traces never came or have gone."""
+        while len(self._spans) > self._max_traces:
+            oldest = next(iter(self._spans))
+            del self._spans[oldest]
+            self.evicted_logs += len(self._logs.pop(oldest, ()))
+            self.evicted += 1
+        while len(self._logs) > 2 * self._max_traces:
+            lost = next((key for key in self._logs if key not in self._spans and key[1] != _NO_TRACE), None)
+            if lost is None:
+                break
+            self.evicted_logs += len(self._logs.pop(lost))
 
     # --- reading
 

@@ -165,7 +165,10 @@ class FileTraceStorage:
             return distinct_values(view.traces(query), field, query)
 
     def delete(self, query: Query) -> int:
-        """As in the protocol. Files that hold what is deleted are written anew; nobody can write meanwhile."""
+        """As in the protocol. Files that hold what is deleted are written anew; nobody can write meanwhile.
+
+        Raises StorageError where there is no room for that; then some of it may be left, but nothing else is lost.
+        """
         check_query(query)
         feed(self.feeders)
         with self._write_lock, self._reading(alone=True) as view:

@@ -34,11 +34,14 @@ class Eraser:
         for index, fd in view.files:
             if not self._concerns(index):
                 continue
+            if self._takes_all(index):
+                folder.file(index.name).unlink()  # frees room where there is none for a new file
+                continue
             with folder.replacement(index.name) as (out, path):
                 copy_lines(self._kept(index, fd), out, packed=index.packed)
                 sync_file(out)
                 path.replace(folder.file(index.name))
-            sync_directory(folder.path)
+        sync_directory(folder.path)
 
     def _concerns(self, index: Index) -> bool:
         if index.tail or index.bad:
@@ -47,6 +50,11 @@ class Eraser:
             return True
         keys = [(self._project, trace_id) for trace_id in self._trace_ids]
         return any(key in index.spans or key in index.logs for key in keys)
+
+    def _takes_all(self, index: Index) -> bool:
+        known = [*index.spans, *index.logs]
+        all_go = all(project == self._project and trace_id in self._trace_ids for project, trace_id in known)
+        return all_go and not index.skipped
 
     def _kept(self, index: Index, fd: int) -> Iterator[bytes]:
         first = True

@@ -9,6 +9,7 @@ another file; so a listing never misses a record, and a file that was replaced i
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -159,12 +160,14 @@ class Folder:
             if name + PACKED in ours and self._is_ours(name) and self._is_ours(name + PACKED):
                 self.file(name).unlink()
         for name in others:
-            if _TEMPORARY.fullmatch(name) and self._is_ours(name):
+            path = self.file(name)
+            # an empty one is what a power cut makes of a file that was not yet on the disk
+            if _TEMPORARY.fullmatch(name) and (self._is_ours(name) or _is_empty(path)):
                 with ExitStack() as until:
-                    fd = open_file(self.file(name), os.O_RDONLY)
+                    fd = open_file(path, os.O_RDONLY)
                     until.callback(os.close, fd)
                     if held_too or not self.is_held(fd):
-                        self.file(name).unlink()
+                        path.unlink()
 
     def _is_ours(self, name: str) -> bool:
         """Whether a name is one that we give, and its file begins as ours do."""
@@ -337,6 +340,11 @@ def day_of(name: str) -> str:
 def reason(error: BaseException) -> str:
     """Why the operating system refused."""
     return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _is_empty(path: Path) -> bool:
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
 
 
 @contextmanager
