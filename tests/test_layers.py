@@ -50,9 +50,7 @@ def imports(path):
             yield from ((name, node.lineno) for name in names)
         elif isinstance(node, ast.Import):
             yield from (
-                (alias.name.split(".")[1], node.lineno)
-                for alias in node.names
-                if alias.name.startswith("vestigo.")
+                (alias.name.split(".")[1], node.lineno) for alias in node.names if alias.name.startswith("vestigo.")
             )
 
 
@@ -76,7 +74,7 @@ def test_no_room_is_a_junk_room():
 
 
 def test_each_module_has_its_tests():
-    """`tests/` mirrors `src/vestigo`: a module is tested by the file of its name, or a package by that of the package."""
+    """`tests/` mirrors `src/vestigo`: a module is tested by the file of its name or of its package."""
     missing = []
     for path in modules():
         inside = path.relative_to(SOURCE)
@@ -84,7 +82,7 @@ def test_each_module_has_its_tests():
             continue
         own = TESTS / inside.parent / f"test_{inside.stem}.py"
         package = TESTS / inside.parent.parent / f"test_{inside.parent.name}.py"
-        if not own.exists() and not (len(inside.parts) > 1 and package.exists()):
+        if not own.exists() and not (len(inside.parts) > 2 and package.exists()):
             missing.append(str(inside))
     assert not missing
 
@@ -94,6 +92,6 @@ def test_the_environment_is_read_in_one_place():
     readers = [
         str(path.relative_to(SOURCE))
         for path in modules()
-        if ("os.environ" in path.read_text() or "getenv" in path.read_text()) and path.name != "settings.py" and room(path) != "cli"
+        if ("os.environ" in path.read_text() or "getenv" in path.read_text()) and room(path) not in {"settings", "cli"}
     ]
     assert readers == []

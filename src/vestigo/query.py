@@ -238,7 +238,7 @@ class TraceView:
         return known[1]
 
     def _any_fits(self, part: "Filter", spans: Iterable[Span]) -> bool:
-        for other in spans:  # no any(...): filters may be deep, and a generator takes another frame
+        for other in spans:  # noqa: SIM110  any(...) takes another frame, and filters may be deep
             if span_matches(part, other, self):
                 return True
         return False

@@ -256,8 +256,8 @@ class Reader:
             trace_id=row[1].hex(), span_id=row[2].hex(), name=row[8], start_ns=row[4],
             parent_id=None if row[3] is None else row[3].hex(), end_ns=None if row[5] is None else row[4] + row[5],
             kind=cast("Any", intern(rest.kind)), status=cast("Any", STATUSES[row[6]]),
-            status_message=rest.status_message, attributes=rest.attributes, events=rest.events, links=rest.links, scope=scope, resource=resource,
-            trace_state=rest.trace_state, weight=row[7], normal=rest.normal,
+            status_message=rest.status_message, attributes=rest.attributes, events=rest.events, links=rest.links,
+            scope=scope, resource=resource, trace_state=rest.trace_state, weight=row[7], normal=rest.normal,
         )  # fmt: skip
 
     def _bodies(self, numbers: set[int]) -> dict[int, bytes]:
