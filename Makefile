@@ -18,7 +18,7 @@ check: $(READY)
 	$(BIN)/ruff format --check src tests bench examples tools
 	$(BIN)/ruff check src tests bench examples tools
 	$(BIN)/pyright
-	$(BIN)/python -m pytest -q -p no:randomly tests/test_layers.py tests/test_docs.py
+	$(BIN)/python -m pytest -p no:randomly tests/test_layers.py tests/test_docs.py
 
 faults: $(READY)
 	$(BIN)/python -m pytest -m faults -n 2 $(TEST_ARGS)

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+import vestigo
+from vestigo import default
 from vestigo.errors import SettingsError
 from vestigo.query import (
     And,
@@ -483,6 +485,33 @@ def test_captured_takes_settings_and_no_environment(monkeypatch: pytest.MonkeyPa
         assert seen.trace().spans[0].attributes["vestigo.attributes.left_out"] == 1
     with pytest.raises(SettingsError, match="unknown setting 'colour'"), captured(colour="red"):
         pass
+
+
+def test_captured_is_the_default_tracer_in_its_block() -> None:
+    """Code that uses `vestigo.traced` is caught too; afterwards the default is what it was."""
+    before = default._default
+
+    @vestigo.traced("work")
+    def work() -> int:
+        return 7
+
+    with captured("outer") as outer:
+        with captured("inner") as inner:
+            assert work() == 7
+        work()
+        assert vestigo.default_tracer() is outer.tracer
+    assert default._default is before
+    assert [span.service for span in (*inner.spans, *outer.spans)] == ["inner", "outer"]
+
+
+def test_captured_leaves_a_tracer_that_the_program_configured() -> None:
+    """A program that calls `configure` in the block gets what it asked for."""
+    before = default._default
+    with captured() as seen:
+        default._default = None
+    assert default._default is None
+    default._default = before
+    assert seen.spans == []
 
 
 def test_captured_stops_recording_at_its_end(caplog: pytest.LogCaptureFixture) -> None:

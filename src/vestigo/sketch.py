@@ -94,8 +94,17 @@ class Sketch:
         self._floor = max(self._floor, other._floor)
         for key in [key for key in self._buckets if key < self._floor]:
             self._put(key, self._buckets.pop(key))
+        buckets, floor = self._buckets, self._floor
         for key, count in list(other._buckets.items()):
-            self._put(key, count)
+            # _put written out: a dashboard merges thousands of sketches
+            if key < floor:  # noqa: PLR1730  max() is a call
+                key = floor  # noqa: PLW2901
+            total = buckets.get(key, 0) + count
+            if -_NOTHING < total < _NOTHING:
+                buckets.pop(key, None)
+            else:
+                buckets[key] = total
+        self._collapse()
         self._settle()
 
     def quantile(self, q: float) -> float | None:

@@ -45,8 +45,8 @@ HOUR_NS: Final = 3600 * 10**9
 
 _WORDS: Final = (
     "refund", "policy", "Order", "rotate", "the", "key", "a", "café", "naïve", "straße", "ДОМ", "返金", "ポリシー",
-    "\uff26\uff35\uff2c\uff2c", "🎉", "الطلب", "don't", "snake_case", "50%", "x_y", "C:\\dir", '"quoted"', "nul\x00byte",
-    "İstanbul",
+    "\uff26\uff35\uff2c\uff2c", "🎉", "الطلب", "don't", "snake_case", "50%", "x_y", "C:\\dir", '"quoted"',
+    "nul\x00byte", "İstanbul",
 )  # fmt: skip
 _KEYS: Final = ("customer.tier", "n", "flag", "list", "nested", "schlüssel", 'we"ird', "it's", "sp ace", "$.x[0]", "%")
 _VALUES: Final[tuple[Value, ...]] = (

@@ -2,7 +2,8 @@
 
 `check_storage` writes random records to a storage and to the memory storage, asks both the same random questions, and
 raises AssertionError with the question and both answers where they differ. `captured`, `FakeClock` and `counted_ids`
-make what a program records readable and the same each time. The random records come from `specimens.py`.
+make what a program records readable and the same each time. The random records come from `specimens.py`; the rest is
+one file, since it is one place that users import from.
 """
 
 import itertools
@@ -425,17 +426,22 @@ class Captured:
 def captured(service: str = "test", **settings: Any) -> Generator[Captured]:
     """A tracer over a storage in memory, for the length of a `with` block: `seen.tracer`, `seen.spans`, `seen.logs`.
 
-    `settings` are those of `configure`; the environment is not read, so that a test means the same everywhere.
+    It is the default tracer in the block, in all threads. `settings` are those of `configure`; the environment is not
+    read, so that a test means the same everywhere.
     """
-    from vestigo.sdk.tracer import Tracer  # noqa: PLC0415  check_storage does without the SDK
+    from vestigo import default  # noqa: PLC0415  check_storage does without the SDK
+    from vestigo.sdk.tracer import Tracer  # noqa: PLC0415
     from vestigo.settings import load_settings  # noqa: PLC0415
 
     chosen = load_settings({"service": service, **settings}, environ={})
     storage = InMemoryTraceStorage(project=chosen.project)
     tracer = Tracer(storage=storage, settings=chosen)
+    former, default._default = default._default, tracer
     try:
         yield Captured(tracer, storage, chosen.project)
     finally:
+        if default._default is tracer:  # else the program configured one of its own
+            default._default = former
         tracer.close()
 
 
