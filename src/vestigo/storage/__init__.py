@@ -4,10 +4,12 @@ A storage is an exporter that can also answer. All of them give the same answers
 `testing.check_storage` holds them to it); they differ in how long they keep records and how much they bear.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 from msgspec import Struct
 
 from vestigo.errors import SettingsError
@@ -42,8 +44,8 @@ class Storage(Protocol):
         """Return when the records are safe.
 
         Idempotent: a span is known by (project, trace id, span id), a log by its id. Of two versions the later one
-        wins, but an open span never replaces a closed one. Takes no ownership; fills in `span.normal` where it is
-        missing. Raises StorageError, and then has kept nothing of the batch.
+        wins, but an open span never replaces a closed one. Takes no ownership; fills in `span.normal` and
+        `log.log_id` where they are missing. Raises StorageError, and then has kept nothing of the batch.
         """
         ...
 
@@ -136,12 +138,18 @@ def feed(feeders: list[Feeder]) -> None:
 
 
 def settle(batch: Batch, prices: Prices | None = None) -> Batch:
-    """Fill in the normal form, and the cost where it can be known, of spans that come without."""
+    """Fill in the normal form of spans that come without, with the cost where it can be known, and missing log ids.
+
+    A log without an id gets one from its content, so that writing it twice stores it once.
+    """
     for span in batch.spans:
         if span.normal is None:
             span.normal = normalize(span)
             if span.normal.usage is not None and prices is not None:
                 span.normal.cost = prices.price(span.normal, span.start_ns)
+    for log in batch.logs:
+        if not log.log_id:
+            log.log_id = hashlib.blake2b(msgspec.msgpack.encode(log), digest_size=16).hexdigest()
     return batch
 
 

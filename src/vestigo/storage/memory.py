@@ -1,6 +1,5 @@
 """Records in this process only: for tests, notebooks and as the oracle that other storages are compared with."""
 
-import itertools
 import threading
 from typing import Any
 
@@ -52,7 +51,6 @@ class InMemoryTraceStorage:
         self._project = project
         self._max_traces = max_traces
         self._lock = threading.RLock()
-        self._unnamed = itertools.count()
         self._spans: dict[tuple[str, str], dict[str, Span]] = {}
         self._logs: dict[tuple[str, str], dict[str, Log]] = {}
 
@@ -82,7 +80,7 @@ class InMemoryTraceStorage:
                     spans[span.span_id] = _copied(span)
             for log in batch.logs:
                 logs = self._logs.setdefault((batch.project, log.trace_id or _NO_TRACE), {})
-                logs[log.log_id or f"unnamed {next(self._unnamed)}"] = _copied(log)
+                logs[log.log_id] = _copied(log)
                 if len(logs) > _LOGS_PER_TRACE:
                     del logs[next(iter(logs))]
                     self.evicted_logs += 1

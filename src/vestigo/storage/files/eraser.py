@@ -21,8 +21,7 @@ class Eraser:
         self._project = project
         self._trace_ids = trace_ids
         self._texts = [trace_id.encode() for trace_id in trace_ids]
-        self._log_ids = {log.log_id for log in logs if log.log_id}
-        self._unnamed = {_told(log) for log in logs if not log.log_id}
+        self._log_ids = {log.log_id for log in logs}
         self._logs = bool(logs)
 
     def erase(self, folder: Folder, view: View) -> None:
@@ -76,10 +75,4 @@ class Eraser:
             return False
         if seen.trace_id:
             return seen.trace_id in self._trace_ids
-        if seen.record != "log" or not self._logs:
-            return False
-        return seen.log_id in self._log_ids if seen.log_id else _told(_decode_log(line)) in self._unnamed
-
-
-def _told(log: Log) -> bytes:
-    return msgspec.json.encode(log, order="deterministic")
+        return seen.record == "log" and seen.log_id in self._log_ids

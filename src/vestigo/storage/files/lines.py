@@ -269,7 +269,7 @@ class Index:
             self.bad.add(offset)
             return
         places = self.spans if is_span else self.logs
-        key = (sys.intern(seen.project), seen.trace_id or LOOSE + (seen.log_id or f"{self.name}/{offset}"))
+        key = (sys.intern(seen.project), seen.trace_id or LOOSE + seen.log_id)
         place = places.get(key)
         if place is None:
             place = places[key] = Place(time_ns)

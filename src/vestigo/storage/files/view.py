@@ -65,10 +65,9 @@ class View:
         """By time; of versions of a log the latest."""
         logs: dict[str, tuple[Log, bytes]] = {}
         for raw, log in self._records(key, _decode_log, lambda index: index.logs):
-            log_id = log.log_id or f"unnamed {len(logs)}"
-            known = logs.get(log_id)
+            known = logs.get(log.log_id)
             if known is None or glance(raw).written_ns >= glance(known[1]).written_ns:
-                logs[log_id] = (log, raw)
+                logs[log.log_id] = (log, raw)
         return sorted((log for log, _ in logs.values()), key=lambda log: (log.time_ns, log.log_id))
 
     def _records(
