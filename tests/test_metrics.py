@@ -58,7 +58,7 @@ def figures(values):
     return {
         "count": len(values), "sum": math.fsum(values), "mean": math.fsum(values) / len(values),
         "min": ordered[0], "max": ordered[-1],
-        **{f"p{q}": ordered[math.floor(q / 100 * (len(values) - 1))] for q in (50, 95, 99)},
+        **{f"p{q}": ordered[math.ceil(q * len(values) / 100) - 1] for q in (50, 95, 99)},
     }  # fmt: skip
 
 
@@ -476,8 +476,8 @@ def test_prometheus_text_says_what_was_counted():
         "# HELP size size\n"
         "# TYPE size summary\n"
         'size{quantile="0.5"} 2.5\n'
-        'size{quantile="0.95"} 2.5\n'
-        'size{quantile="0.99"} 2.5\n'
+        'size{quantile="0.95"} 4\n'
+        'size{quantile="0.99"} 4\n'
         "size_sum 6.5\n"
         "size_count 2\n"
     )

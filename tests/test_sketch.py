@@ -24,7 +24,7 @@ def sketch_of(values, count=1):
 
 
 def true_quantile(values, q):
-    return sorted(values)[math.floor(q * (len(values) - 1))]
+    return sorted(values)[max(math.ceil(q * len(values) * (1 - 1e-12)) - 1, 0)]
 
 
 def assert_close(sketch, values):

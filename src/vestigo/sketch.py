@@ -108,10 +108,10 @@ class Sketch:
         self._settle()
 
     def quantile(self, q: float) -> float | None:
-        """The value at rank floor(q * (count - 1)) in ascending order, counted from 0; None if there is none.
+        """The smallest value that at least a share q of the values do not exceed; None if there is no value.
 
-        That is the lower of the two values that a quantile may fall between: a value that occurred, never one
-        in between. At most `RELATIVE_ERROR` off. Raises ValueError unless 0 <= q <= 1.
+        That is the nearest-rank definition: a value that occurred, never one in between, and of two values p50 is the
+        lower and p95 the higher. At most `RELATIVE_ERROR` off. Raises ValueError unless 0 <= q <= 1.
         """
         if not 0 <= q <= 1:
             raise ValueError(f"a quantile is asked from 0 to 1, not at {q!r}")
@@ -119,8 +119,8 @@ class Sketch:
         if total <= _NOTHING:
             return None
         if self._exact is not None:
-            return _find(self._exact, q * (total - 1))
-        return _value(_find(self._buckets, q * (total - 1)))
+            return _find(self._exact, q * total)
+        return _value(_find(self._buckets, q * total))
 
     @property
     def count(self) -> float:
@@ -243,8 +243,9 @@ def _put(counts: dict[_Number, float], key: _Number, count: float) -> None:
         counts[key] = total
 
 
-def _find(counts: dict[_Number, float], rank: float) -> _Number:
-    """The first key, by value, up to which more than `rank` were counted. Some count must be above 0."""
+def _find(counts: dict[_Number, float], wanted: float) -> _Number:
+    """The first key, by value, up to which at least `wanted` were counted. Some count must be above 0."""
+    wanted *= 1 - 1e-12  # 0.07 * 100 is a little more than 7
     seen = 0.0
     last = None
     for key in sorted(counts):
@@ -252,7 +253,7 @@ def _find(counts: dict[_Number, float], rank: float) -> _Number:
         seen += count
         if count > 0:  # below 0: taken back here, and not yet merged with where it was added
             last = key
-            if seen > rank:
+            if seen >= wanted:
                 break
     assert last is not None
     return last

@@ -40,7 +40,7 @@ def test_one_group_adds_everything_up_by_weight() -> None:
     assert values == {
         "count": 5.0, "errors": 1.0, "tokens.in": 40.0, "tokens.out": 12.0, "tokens.cached": 8.0,
         "tokens.reasoning": 4.0, "cost": 2.0, "unpriced": 0.0, "latency.sum": 13.0, "latency.p50": 1.0,
-        "latency.p95": 1.0, "latency.p99": 1.0, "ttft.p50": 0.25, "ttft.p95": 0.25, "ttft.p99": 0.25,
+        "latency.p95": 9.0, "latency.p99": 9.0, "ttft.p50": 0.25, "ttft.p95": 0.25, "ttft.p99": 0.25,
     }  # fmt: skip
 
 
