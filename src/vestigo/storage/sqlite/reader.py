@@ -38,7 +38,7 @@ from vestigo.semconv import SERVICE_NAME
 from vestigo.storage.grouping import Figures, Groups, count_values
 from vestigo.storage.sqlite.bodies import Codec, Recent, SpanRest, decode_rest, references, resolve
 from vestigo.storage.sqlite.conditions import KINDS, NUMBERED, ORIGIN, STATUSES, Condition, Conditions
-from vestigo.storage.sqlite.rollups import HOUR_NS, read_group, whole_hours
+from vestigo.storage.sqlite.rollups import HOUR_NS, read_group, spans_of_hours, whole_hours
 
 T = TypeVar("T")
 _CHUNK: Final = 200  # candidates that are decoded and checked at a time
@@ -156,9 +156,12 @@ class Reader:
         time = "time_ns" if table == "log" else "start_ns"
         project = self._project(query.project)
         bounds = [f"{table}.project = {project or 0}"]
+        by_time = (
+            "+" if query.order == "slowest" else ""
+        )  # a plus keeps SQLite from reading by time, to sort it all then
         if query.start_ns > 0:
-            bounds.append(f"{table}.{time} >= {int(query.start_ns)}")
-        bounds.append(f"{table}.{time} < {int(query.end_ns)}")
+            bounds.append(f"{by_time}{table}.{time} >= {int(query.start_ns)}")
+        bounds.append(f"{by_time}{table}.{time} < {int(query.end_ns)}")
         return " AND ".join(bounds)
 
     def _ordered(self, query: Query, table: str, ids: tuple[str, ...]) -> tuple[str, str, tuple[Any, ...]]:
@@ -324,14 +327,15 @@ class Reader:
         sql = (
             "SELECT hour, sums, latency, ttft, origin, kind, model, provider, status FROM (SELECT hour, sums, latency,"
             " ttft, origin, kind, nullif(model, 0) AS model, nullif(provider, 0) AS provider, status FROM rollup"
-            f" WHERE project = ? AND hour >= ? AND hour < ?) AS span WHERE {found.sql}"
+            f" WHERE width = ? AND project = ? AND hour >= ? AND hour < ?) AS span WHERE {found.sql}"
         )
         names = _Names(self._ask)
         columns: tuple[str, ...] = ("origin", "kind", "model", "provider", "status")
-        for row in self.db.execute(sql, (project, *hours, *found.parameters)):
-            told: dict[str, Any] = dict(zip(columns, row[4:], strict=True))
-            keys = tuple(names.text(field, told["origin" if field in ORIGIN else field]) for field in grouping.by)
-            groups.group(row[0] * HOUR_NS, keys).merge(read_group(*row[1:4]))
+        for width, first, last in spans_of_hours(*hours, grouping):
+            for row in self.db.execute(sql, (width, project, first, last, *found.parameters)):
+                told: dict[str, Any] = dict(zip(columns, row[4:], strict=True))
+                keys = tuple(names.text(field, told["origin" if field in ORIGIN else field]) for field in grouping.by)
+                groups.group(row[0] * HOUR_NS, keys).merge(read_group(*row[1:4], grouping.measures))
 
     # --- small look-ups
 

@@ -1,7 +1,7 @@
-"""Hourly sums kept at write time, from which dashboards are read.
+"""Sums by hour and by day kept at write time, from which dashboards are read.
 
-One row for an hour, origin (service, environment, release), kind, model, provider and status. A question that groups
-and filters by these, over whole hours, adds up rows; the edges of its window are counted span by span.
+One row for an hour or a day, origin (service, environment, release), kind, model, provider and status. A question that
+groups and filters by these adds up days, then the hours at both ends; the rest of its window is counted span by span.
 """
 
 from typing import Final
@@ -15,6 +15,7 @@ from vestigo.sketch import Sketch
 from vestigo.storage.grouping import Figures, Group, Sums
 
 HOUR_NS: Final = 3_600_000_000_000
+DAY: Final = 24  # hours
 DIMENSIONS: Final = frozenset({"kind", "model", "provider", "status", "service", "env", "release"})
 _NOTHING: Final = 1e-9
 
@@ -43,32 +44,53 @@ class Rollups:
 
     def write(self, db: apsw.Connection) -> None:
         """Merge the changes into the rows; a row that counts nothing any more goes."""
+        days: dict[RollupKey, Group] = {}
         for key, change in self._changes.items():
-            values = msgspec.structs.astuple(key)
-            where = "project=? AND hour=? AND origin=? AND kind=? AND model=? AND provider=? AND status=?"
-            row = db.execute(f"SELECT id, sums, latency, ttft FROM rollup WHERE {where}", values).fetchone()
-            if row is None:
-                group = change
-            else:
-                group = read_group(*row[1:])
-                group.merge(change)
-            if abs(group.sums.count) < _NOTHING:
-                if row is not None:
-                    db.execute("DELETE FROM rollup WHERE id = ?", (row[0],))
-                continue
-            parts = (msgspec.msgpack.encode(group.sums), group.latency.to_bytes(), group.ttft.to_bytes())
-            if row is None:
-                marks = ",".join("?" * 10)
-                columns = "project, hour, origin, kind, model, provider, status, sums, latency, ttft"
-                db.execute(f"INSERT INTO rollup({columns}) VALUES({marks})", (*values, *parts))
-            else:
-                db.execute("UPDATE rollup SET sums = ?, latency = ?, ttft = ? WHERE id = ?", (*parts, row[0]))
+            day = msgspec.structs.replace(key, hour=key.hour // DAY * DAY)
+            days.setdefault(day, Group()).merge(change)
+        for width, changes in ((1, self._changes), (DAY, days)):
+            for key, change in changes.items():
+                _write_row(db, (width, *msgspec.structs.astuple(key)), change)
         self._changes.clear()
 
 
-def read_group(sums: bytes, latency: bytes, ttft: bytes) -> Group:
-    """A rollup row's figures."""
-    return Group(msgspec.msgpack.decode(sums, type=Sums), Sketch.from_bytes(latency), Sketch.from_bytes(ttft))
+def _write_row(db: apsw.Connection, key: tuple[int, ...], change: Group) -> None:
+    where = "width=? AND project=? AND hour=? AND origin=? AND kind=? AND model=? AND provider=? AND status=?"
+    row = db.execute(f"SELECT id, sums, latency, ttft FROM rollup WHERE {where}", key).fetchone()
+    if row is None:
+        group = change
+    else:
+        group = read_group(*row[1:])
+        group.merge(change)
+    if abs(group.sums.count) < _NOTHING:
+        if row is not None:
+            db.execute("DELETE FROM rollup WHERE id = ?", (row[0],))
+        return
+    parts = (msgspec.msgpack.encode(group.sums), group.latency.to_bytes(), group.ttft.to_bytes())
+    if row is None:
+        columns = "width, project, hour, origin, kind, model, provider, status, sums, latency, ttft"
+        db.execute(f"INSERT INTO rollup({columns}) VALUES({','.join('?' * 11)})", (*key, *parts))
+    else:
+        db.execute("UPDATE rollup SET sums = ?, latency = ?, ttft = ? WHERE id = ?", (*parts, row[0]))
+
+
+def read_group(sums: bytes, latency: bytes, ttft: bytes, measures: tuple[str, ...] = ("latency.", "ttft.")) -> Group:
+    """A rollup row's figures; sketches only where a measure asks for them, since they take most of the time."""
+    return Group(
+        msgspec.msgpack.decode(sums, type=Sums),
+        Sketch.from_bytes(latency) if any(name.startswith("latency.") for name in measures) else None,
+        Sketch.from_bytes(ttft) if any(name.startswith("ttft.") for name in measures) else None,
+    )
+
+
+def spans_of_hours(first: int, last: int, grouping: Grouping) -> list[tuple[int, int, int]]:
+    """(width, first hour, last hour exclusive) of the rows to add up: days where the step allows, hours at the ends."""
+    if grouping.step_ns is not None and grouping.step_ns % (DAY * HOUR_NS):
+        return [(1, first, last)]
+    first_day, last_day = -(-first // DAY) * DAY, last // DAY * DAY
+    if first_day >= last_day:
+        return [(1, first, last)]
+    return [(1, first, first_day), (DAY, first_day, last_day), (1, last_day, last)]
 
 
 def whole_hours(query: Query, grouping: Grouping) -> tuple[int, int] | None:

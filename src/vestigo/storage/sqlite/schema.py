@@ -50,6 +50,7 @@ CREATE TABLE span(
   weight REAL NOT NULL, has INTEGER NOT NULL, error TEXT, record BLOB NOT NULL,
   UNIQUE(trace, span_id));
 CREATE INDEX span_start ON span(project, start_ns);
+CREATE INDEX span_slow ON span(project, ifnull(duration_ns, -1), start_ns);
 CREATE INDEX span_name ON span(project, name, start_ns);
 CREATE INDEX span_model ON span(project, model, start_ns) WHERE model IS NOT NULL;
 CREATE INDEX span_session ON span(project, session, start_ns) WHERE session IS NOT NULL;
@@ -68,10 +69,10 @@ CREATE INDEX log_time ON log(project, time_ns);
 CREATE INDEX log_trace ON log(project, trace_id) WHERE trace_id IS NOT NULL;
 
 CREATE TABLE rollup(
-  id INTEGER PRIMARY KEY, project INTEGER NOT NULL, hour INTEGER NOT NULL, origin INTEGER NOT NULL,
-  kind INTEGER NOT NULL, model INTEGER NOT NULL, provider INTEGER NOT NULL, status INTEGER NOT NULL,
-  sums BLOB NOT NULL, latency BLOB NOT NULL, ttft BLOB NOT NULL,
-  UNIQUE(project, hour, origin, kind, model, provider, status));
+  id INTEGER PRIMARY KEY, width INTEGER NOT NULL, project INTEGER NOT NULL, hour INTEGER NOT NULL,
+  origin INTEGER NOT NULL, kind INTEGER NOT NULL, model INTEGER NOT NULL, provider INTEGER NOT NULL,
+  status INTEGER NOT NULL, sums BLOB NOT NULL, latency BLOB NOT NULL, ttft BLOB NOT NULL,
+  UNIQUE(width, project, hour, origin, kind, model, provider, status));
 
 INSERT INTO meta VALUES('generation', 0);
 """
