@@ -156,9 +156,8 @@ class Reader:
         time = "time_ns" if table == "log" else "start_ns"
         project = self._project(query.project)
         bounds = [f"{table}.project = {project or 0}"]
-        by_time = (
-            "+" if query.order == "slowest" else ""
-        )  # a plus keeps SQLite from reading by time, to sort it all then
+        # the plus keeps SQLite from reading by time, which would sort all of it for the slowest
+        by_time = "+" if query.order == "slowest" else ""
         if query.start_ns > 0:
             bounds.append(f"{by_time}{table}.{time} >= {int(query.start_ns)}")
         bounds.append(f"{by_time}{table}.{time} < {int(query.end_ns)}")
@@ -335,7 +334,7 @@ class Reader:
             for row in self.db.execute(sql, (width, project, first, last, *found.parameters)):
                 told: dict[str, Any] = dict(zip(columns, row[4:], strict=True))
                 keys = tuple(names.text(field, told["origin" if field in ORIGIN else field]) for field in grouping.by)
-                groups.group(row[0] * HOUR_NS, keys).merge(read_group(*row[1:4], grouping.measures))
+                groups.group(row[0] * HOUR_NS, keys).merge(read_group(row[1], row[2], row[3], grouping.measures))
 
     # --- small look-ups
 
