@@ -2,28 +2,30 @@
 
 `put` runs in the caller's thread and does as little as can be: count, append. Everything that takes time (unpacking,
 normalizing, pricing, sampling, redacting, truncating, writing) runs in the worker. The law that holds at any moment:
-recorded = stored + queued + held + dropped (by reason).
+recorded = stored + queued + held + dropped (by reason). One file, since all of it moves the same few counts.
 """
 
 import atexit
 import hashlib
 import os
+import sys
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 
-from vestigo import diagnostics
+from vestigo import diagnostics, semconv
 from vestigo.diagnostics import Counters, trouble
-from vestigo.errors import ExportError, SettingsError, StorageError, VestigoError
+from vestigo.errors import ExportError, SettingsError, StorageError
 from vestigo.metrics import MetricsCollector
 from vestigo.normalize import normalize
 from vestigo.prices import Prices
-from vestigo.record import Batch, Event, Link, Log, Span
+from vestigo.record import Batch, Log, Span
 from vestigo.redact import Redactor
 from vestigo.sdk.sampling import WorkerSampler, head_sampler, worker_sampler
 from vestigo.sdk.values import tidy, unpack
@@ -36,6 +38,10 @@ _BATCH_RECORDS = 2_000
 _BATCH_BYTES = 8 * 1024 * 1024
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
+_LONGEST_ASKED_S = 60.0  # an exporter may ask for longer than we believe
+_LONGEST_TIMEOUT_S = 1e6
+_MAX_OPEN = 50_000
+_clock_ns = time.perf_counter_ns  # the clock of `ActiveSpan.started_ns`
 
 
 class Exporter(Protocol):
@@ -59,13 +65,17 @@ class Entry(msgspec.Struct, gc=False):
 
     record: Log
     size: int
+    pipeline: "Pipeline"
+    """Keeps the pipeline alive for as long as something waits in it, as `ActiveSpan.pipeline` does."""
 
 
 class _Flush:
-    """A mark in the queue: everything before it has been written when `done` is set."""
+    """A mark in the queue: everything before it has been handled when `done` is set."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
+        self.written = True
+        """False where the pipeline gave up before it came to this mark."""
 
 
 class Pipeline:
@@ -87,20 +97,18 @@ class Pipeline:
         self.head = head_sampler(settings)
         self.open: dict[str, ActiveSpan] = {}
         """Spans that are being recorded, by span id."""
-        self._sampler = self._new_sampler()
         self._prices = Prices(settings.prices or None) if hasattr(exporter, "capabilities") else None
         self._owned = owned
         self._limit = settings.queue_bytes
         self._batch_bytes = min(_BATCH_BYTES, max(self._limit // 4, 1))
-        self._shown: dict[str, int] = {}
-        self._taken = 0
         self._closed = False
-        self._last_open_look = 0.0
         self._reset()
         _pipelines.add(self)
         feeders = getattr(exporter, "feeders", None)
         if feeders is not None:
-            feeders.append(_Feeder(self))
+            feeder = _Feeder(self)
+            feeders.append(feeder)
+            weakref.finalize(self, _remove, feeders, feeder).atexit = False
 
     @staticmethod
     def of(storage: Any, settings: Settings) -> "Pipeline":
@@ -127,105 +135,141 @@ class Pipeline:
 
     def _reset(self) -> None:
         """The state of a pipeline that has not begun; also what a forked child starts with."""
+        self._sampler = self._new_sampler()
         self._queue: deque[ActiveSpan | Entry | _Flush] = deque()
         self._bytes = 0
         self._soft = -1  # below 0 until the worker runs, so that the first put goes the slow way and starts it
-        self._busy = 0
+        self._taken = 0  # records that have left the queue, or were not let in
+        self._busy = 0  # those of them that the worker has in its hands
+        self._held = 0  # those that tail sampling holds
+        self._given_up = False
+        self._shown: dict[str, int] = {}
+        self._last_open_look = 0.0
         self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
+        self._wake: SimpleQueue[None] = SimpleQueue()  # unlike an Event it may be used by a signal handler at any time
+        self._closing = threading.Event()
         self._lock = threading.RLock()  # re-entrant: a finalizer or signal may record a span while we hold it
+        self._hands = threading.RLock()  # of whoever does the worker's work
 
     # --- the caller's thread
 
     def put(self, item: "ActiveSpan | Entry", size: int) -> None:
         """Hand over a finished record that takes about `size` bytes. Never blocks, never raises."""
         self._bytes += size
-        if self._bytes > self._soft and not self._admit(size):
-            return
-        self._queue.append(item)
+        if self._bytes > self._soft:
+            self._admit(item, size)
+        else:
+            self._queue.append(item)
 
     def put_log(self, log: Log, size: int) -> None:
         """Hand over a log that takes about `size` bytes. Never blocks, never raises."""
-        self.put(Entry(log, size), size)
+        self.put(Entry(log, size, self), size)
 
-    def _admit(self, size: int) -> bool:
-        if self._closed:
-            self._drop_at_door("closed", size)
-            return False
-        if self._bytes > self._limit:
-            self._wake.set()
-            self._drop_at_door("queue_full", size)
-            return False
-        if self._thread is None:
-            self._start()
-        if self._bytes > self._batch_bytes:
-            self._soft = self._limit  # woken once is enough: the worker puts it back
-            self._wake.set()
-        return True
-
-    def _drop_at_door(self, reason: str, size: int) -> None:
-        self._bytes -= size
-        self.counters.add(f"dropped.{reason}")
+    def _admit(self, item: "ActiveSpan | Entry", size: int) -> None:
+        """The slow way in: the first record of all, every so many bytes, and where there is no room."""
         with self._lock:
-            self._taken += 1
-        trouble(f"dropped.{reason}", f"records are dropped: {reason.replace('_', ' ')}")
+            reason = "closed" if self._closed else "queue_full" if self._bytes > self._limit else None
+            if reason is None:
+                self._queue.append(item)
+                if self._bytes > self._batch_bytes:
+                    self._soft = self._limit  # woken once is enough: the worker puts it back
+                self._start()
+            else:
+                self._bytes -= size
+                self._taken += 1
+                self.counters.add(f"dropped.{reason}")
+        if reason is not None:
+            trouble(f"dropped.{reason}", f"records are dropped: {reason.replace('_', ' ')}")
+        if self._bytes > self._batch_bytes:
+            self._rouse()
+
+    def _rouse(self) -> None:
+        if self._wake.empty():
+            self._wake.put(None)
 
     def _start(self) -> None:
-        with self._lock:
-            if self._thread is not None:
-                return
-            thread = threading.Thread(target=_run, args=(weakref.ref(self),), name="vestigo", daemon=True)
-            self._thread = thread
-            self._soft = self._batch_bytes
-            try:
-                thread.start()
-            except RuntimeError:  # the interpreter is shutting down: close() writes what is left
-                self._thread = None
+        """Start the worker if it does not run yet; with `_lock` held."""
+        if self._thread is not None:
+            return
+        left = self.exporter if self._owned else None
+        thread = threading.Thread(target=_run, args=(weakref.ref(self), left), name="vestigo", daemon=True)
+        self._thread = thread
+        if not self._closed:
+            self._soft = max(self._soft, self._batch_bytes)
+        try:
+            thread.start()
+            _close_with_multiprocessing()
+        except (RuntimeError, MemoryError):  # no more threads: tried again with more records, else flush() and
+            self._thread = None  # close() write what is left
+            self._soft = -1 if self._closed else min(self._bytes + self._batch_bytes // 64, self._limit)
+            trouble("failed.thread", "the worker thread could not be started; records wait")
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Write what was handed over before, and show what is open; False if the timeout passed first."""
-        if threading.current_thread() is self._thread:
+        thread = self._thread
+        if thread is not None and thread.ident == threading.get_ident():
             return True
-        if self._closed or (not self._queue and not self._busy and not self.open and not self._sampler.held):
-            return not self._queue
+        timeout_s = _seconds(timeout_s, 5.0)
         mark = _Flush()
-        self._queue.append(mark)
-        if self._thread is None:
+        with self._lock:
+            if self._closed or not (self._queue or self._busy or self._held or self.open):
+                return not (self._queue or self._busy)
+            self._queue.append(mark)
             self._start()
-        self._wake.set()
-        return mark.done.wait(timeout_s)
+        if self._thread is None:
+            self._work_here(time.monotonic() + timeout_s)
+            return mark.done.is_set()
+        self._rouse()
+        return mark.done.wait(timeout_s) and mark.written
 
     def close(self, timeout_s: float) -> None:
         """Stop taking records, write what is left within the timeout, count the rest as dropped."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + _seconds(timeout_s, self.settings.exit_timeout_s)
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             self._soft = -1
+            self._closing.set()
+            if self._queue or self._held or self.open:
+                self._start()
+        self._rouse()
         thread = self._thread
-        self._wake.set()
-        if thread is None or not thread.is_alive():
-            self._work_until_empty(deadline)
-        elif thread is not threading.current_thread():
+        if thread is None:
+            self._work_here(deadline)
+        elif thread.ident != threading.get_ident():
             thread.join(max(0.0, deadline - time.monotonic()))
-        left = sum(1 for item in self._queue.copy() if not isinstance(item, _Flush)) + self._busy
-        if left:
-            self.counters.add("dropped.exit", left)
-            trouble("dropped.exit", f"the program ended before {left} records could be written")
-        if self._owned and not left:
+        if not self._give_up() and self._owned:
             with diagnostics.guard("close"):
                 self.exporter.close()
 
+    def _give_up(self) -> int:
+        """Count what could not be written as dropped, and how many that were."""
+        with self._lock:
+            self._given_up = True
+            waiting = [item for item in self._queue if not isinstance(item, _Flush)]
+            for item in self._queue:
+                if isinstance(item, _Flush):
+                    item.written = False
+                    item.done.set()
+            left = len(waiting) + self._busy + self._held
+            self._taken += len(waiting)
+            self._queue.clear()
+            self._busy = self._held = self._bytes = 0
+            self._count_dropped("exit", left)
+        if left:
+            trouble("dropped.exit", f"the program ended before {left} records could be written")
+        return left
+
     def stats(self) -> dict[str, int]:
         """The law in figures: recorded = stored + queued + held + all dropped.<reason>."""
-        figures = self.counters.snapshot()
-        queued = sum(1 for item in self._queue.copy() if not isinstance(item, _Flush))
-        dropped_late = figures.get("dropped.exit", 0)
-        figures["queued"] = max(queued + self._busy - dropped_late, 0)
-        figures["held"] = self._sampler.held
-        figures["recorded"] = self._taken + queued
-        figures["stored"] = figures.get("stored", 0)
+        with self._lock:
+            queued = sum(1 for item in self._queue.copy() if not isinstance(item, _Flush))
+            figures = self.counters.snapshot()
+            figures["queued"] = queued + self._busy
+            figures["held"] = self._held
+            figures["recorded"] = self._taken + queued
+            figures["stored"] = figures.get("stored", 0)
         return figures
 
     # --- the worker's thread
@@ -234,91 +278,136 @@ class Pipeline:
         """Wait for work and do it once; False when the pipeline has closed and nothing is left."""
         closing = self._closed
         if not closing:
-            self._wake.wait(self.settings.flush_interval_s)
-            self._wake.clear()
-            if not self._closed:
-                self._soft = self._batch_bytes
-        marks = self._write_queue()
-        if self._sampler.held and not closing:
-            self._deliver(self._process(self._new_batch()))  # a trace may have waited long enough
-        if marks or time.monotonic() - self._last_open_look >= self.settings.open_after_s:
-            self._show_open(everything=bool(marks))
-        for mark in marks:
-            mark.done.set()
-        if closing and not self._queue:
-            self._deliver(self._redacted(self._sample(self._new_batch(), last=True)))
-            return False
-        return True
+            self._rest()
+            with self._lock:
+                if not self._closed:
+                    self._soft = self._batch_bytes
+        with self._hands:
+            return self._work(closing=closing)
 
-    def _work_until_empty(self, deadline: float) -> None:
-        while time.monotonic() < deadline and self._turn():
+    def _rest(self) -> None:
+        try:
+            self._wake.get(timeout=self.settings.flush_interval_s)
+            while not self._wake.empty():
+                self._wake.get_nowait()
+        except Empty:
             pass
 
-    def _write_queue(self) -> list[_Flush]:
+    def _work(self, *, closing: bool) -> bool:
         marks: list[_Flush] = []
-        while True:
-            batch, count, size = self._take(marks)
-            if not count:
-                return marks
-            self._deliver(self._process(batch))
+        try:
+            self._write_queue(marks)
+            if self._held and not closing:
+                self._handle(self._new_batch())  # a trace may have waited long enough
+            ends = closing and not self._queue
+            if marks or ends or time.monotonic() - self._last_open_look >= self.settings.open_after_s:
+                self._show_open(everything=bool(marks) or ends)
+        finally:
+            for mark in marks:
+                mark.done.set()
+        if ends:
+            self._handle(self._new_batch(), last=True)
+        return not ends and not self._given_up
+
+    def _work_here(self, deadline: float) -> None:
+        """The worker's work in the caller's thread, for when there can be no worker any more."""
+        while time.monotonic() < deadline and self._hands.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            try:
+                closing = self._closed
+                if not self._work(closing=closing) or not closing:
+                    return
+            finally:
+                self._hands.release()
+
+    def _write_queue(self, marks: list[_Flush]) -> None:
+        """Write what is in the queue now; what comes meanwhile has its own turn, so that flushes end under load."""
+        ahead = len(self._queue)
+        while ahead > 0 and not self._given_up:
+            before = len(marks)
+            batch, size = self._take(marks)
+            ahead -= len(batch) + len(marks) - before
+            if not len(batch):
+                return
+            self._handle(batch)
             self._bytes -= size
-            self._busy = 0
             if not self._queue:
                 self._bytes = 0  # heals what unlocked additions may have lost on free-threaded builds
 
-    def _take(self, marks: list[_Flush]) -> tuple[Batch, int, int]:
+    def _take(self, marks: list[_Flush]) -> tuple[Batch, int]:
         batch = self._new_batch()
         count = size = 0
         queue = self._queue
-        while queue and count < _BATCH_RECORDS and size < self._batch_bytes:
-            item = queue.popleft()
-            if isinstance(item, _Flush):
-                marks.append(item)
-                continue
-            count += 1
-            size += item.size
-            record = item.record
-            if isinstance(record, Span):
-                batch.spans.append(record)
-            else:
-                batch.logs.append(record)
-        if count:
-            with self._lock:
-                self._busy = count
-                self._taken += count
-        return batch, count, size
+        with self._lock:
+            while queue and count < _BATCH_RECORDS and size < self._batch_bytes:
+                item = queue.popleft()
+                if isinstance(item, _Flush):
+                    marks.append(item)
+                    continue
+                count += 1
+                size += item.size
+                record = item.record
+                if isinstance(record, Span):
+                    batch.spans.append(record)
+                else:
+                    batch.logs.append(record)
+            self._busy += count
+            self._taken += count
+        return batch, size
+
+    def _handle(self, batch: Batch, *, last: bool = False) -> None:
+        """Process and write a batch. Whatever happens, each of its records is accounted for at the end."""
+        try:
+            self._deliver(self._process(batch, last=last))
+        except BaseException as error:  # the worker must live
+            self.counters.add("failed.worker")
+            trouble("failed.worker", f"the worker stumbled and goes on: {type(error).__name__}", exc_info=True)
+        finally:
+            if self._busy:
+                self._account("dropped.failed", self._busy)
+
+    def _account(self, name: str, count: int) -> None:
+        """So many records have left our hands, to be `stored` or `dropped.<reason>`."""
+        with self._lock:
+            if not self._given_up:
+                self._busy -= count
+                self.counters.add(name, count)
+            elif name == "stored":  # a write that returned after close() had counted its records as lost
+                self.counters.add("dropped.exit", -count)
+                self.counters.add("stored", count)
 
     def _new_batch(self) -> Batch:
         return Batch(project=self.settings.project)
 
-    def _process(self, batch: Batch, *, open_spans: bool = False) -> Batch:
+    def _process(self, batch: Batch, *, last: bool = False) -> Batch:
         """Unpack, normalize, price, measure, sample, redact, truncate: what is left of the batch."""
         whole = self._new_batch()
         for span in batch.spans:
             if self._isolated(self._settle_span, span):
                 whole.spans.append(span)
-                if not open_spans:
-                    self.metrics.observe_span(span)
-        whole.logs = [log for log in batch.logs if self._isolated(_settle_log, log)]
-        if not open_spans:
-            whole = self._sample(whole, last=False)
-        else:
-            whole.spans = [span for span in whole.spans if self._isolated(self._sampler.content, span)]
-        return self._redacted(whole)
+                self.metrics.observe_span(span)
+        whole.logs = [log for log in batch.logs if self._isolated(self._settle_log, log)]
+        return self._redacted(self._sample(whole, last=last), self._isolated)
 
     def _sample(self, batch: Batch, *, last: bool) -> Batch:
-        before = len(batch) + self._sampler.held
-        kept = self._sampler(batch, last=last)
-        self._count_dropped("sampled", before - len(kept) - self._sampler.held)
+        reason = "sampled"
+        try:
+            kept = self._sampler(batch, last=last)
+        except Exception as error:
+            trouble("failed.sampling", f"records were dropped: {type(error).__name__} in sampling", exc_info=True)
+            kept, reason = self._new_batch(), "failed"
+        with self._lock:
+            if not self._given_up:
+                held = self._sampler.held
+                self._count_dropped(reason, len(batch) + self._held - len(kept) - held)
+                self._busy, self._held = len(kept), held
         return kept
 
-    def _redacted(self, batch: Batch) -> Batch:
-        cap = self.settings.max_value_bytes
+    def _redacted(self, batch: Batch, isolated: "Callable[[Callable[[Any], object], Record], bool]") -> Batch:
         if self.redactor is not None:
-            batch.spans = [span for span in batch.spans if self._isolated(self._redact_span, span)]
-            batch.logs = [log for log in batch.logs if self._isolated(self.redactor.log, log)]
-        batch.spans = [span for span in batch.spans if self._isolated(lambda s: _truncate(s.attributes, cap), span)]
-        batch.logs = [log for log in batch.logs if self._isolated(lambda r: _truncate_log(r, cap), log)]
+            batch.spans = [span for span in batch.spans if isolated(self._redact_span, span)]
+            batch.logs = [log for log in batch.logs if isolated(self.redactor.log, log)]
+        batch.spans = [span for span in batch.spans if isolated(self._truncate_span, span)]
+        batch.logs = [log for log in batch.logs if isolated(self._truncate_log, log)]
         return batch
 
     def _redact_span(self, span: Span) -> None:
@@ -334,83 +423,116 @@ class Pipeline:
         if self._prices is not None and span.normal.usage is not None:
             span.normal.cost = self._prices.price(span.normal, span.start_ns)
 
+    def _settle_log(self, log: Log) -> None:
+        log.body = unpack(log.body) if isinstance(log.body, bytes) else tidy(log.body)
+        log.event_name = tidy_text(log.event_name)
+        log.attributes = _settled(log.attributes, self.settings.max_attributes)
+
+    def _truncate_span(self, span: Span) -> None:
+        cap = self.settings.max_value_bytes
+        span.name, span.status_message = cut(span.name, cap), cut(span.status_message, cap)
+        for part in (span, *span.events, *span.links):
+            cut(part.attributes, cap)
+
+    def _truncate_log(self, log: Log) -> None:
+        log.body = cut(log.body, self.settings.max_value_bytes)
+        cut(log.attributes, self.settings.max_value_bytes)
+
     def _isolated(self, work: Callable[[Any], object], record: Record) -> bool:
         """Do it; a record that makes it fail is dropped and counted, whatever it raised."""
+        if self._attempt(work, record):
+            return True
+        self._account("dropped.failed", 1)
+        return False
+
+    @staticmethod
+    def _attempt(work: Callable[[Any], object], record: object) -> bool:
         try:
             work(record)
         except BaseException as error:  # a user's rule may raise anything, and the worker must live
-            self._count_dropped("failed", 1)
             trouble("dropped.failed", f"a record was dropped: {type(error).__name__} while processing", exc_info=True)
             return False
         return True
 
     def _count_dropped(self, reason: str, count: int) -> None:
-        if count:
+        if count > 0:
             self.counters.add(f"dropped.{reason}", count)
 
     def _deliver(self, batch: Batch) -> None:
         """Write until it is safe, hopeless, or the pipeline closes with the storage still failing."""
         wait_s = _FIRST_RETRY_S
-        while len(batch):
+        while (count := len(batch)) and not self._given_up:
             try:
                 self.exporter.write(batch)
-                self.counters.add("stored", len(batch))
-                return
             except (ExportError, StorageError) as error:
-                hopeless = isinstance(error, ExportError) and error.retry_after_s is None
                 self.counters.add("failed.export")
-                trouble("failed.export", f"could not write {len(batch)} records: {error}")
-                if hopeless:
-                    self._count_dropped("export", len(batch))
+                trouble("failed.export", f"could not write {count} records: {error}")
+                asked_s = error.retry_after_s if isinstance(error, ExportError) else 0.0
+                if asked_s is None:
+                    self._account("dropped.export", count)
                     return
-                self._wake.clear()
                 if self._closed:
                     time.sleep(_FIRST_RETRY_S)
                 else:
-                    self._wake.wait(wait_s)
+                    self._closing.wait(max(wait_s, min(asked_s, _LONGEST_ASKED_S)))
                 wait_s = min(wait_s * 2, _LAST_RETRY_S)
-            except Exception as error:
-                trouble(
-                    "failed.poison", f"a batch could not be written: {type(error).__name__}: {error}", exc_info=True
-                )
-                self._deliver_singly(batch)
+            except BaseException as error:  # an exporter may raise anything, and the worker must live
+                self._deliver_singly(batch, error)
+                return
+            else:
+                self._account("stored", count)
                 return
 
-    def _deliver_singly(self, batch: Batch) -> None:
+    def _deliver_singly(self, batch: Batch, error: BaseException) -> None:
         """One record spoils a batch: write the others."""
-        for record in [*batch.spans, *batch.logs]:
-            single = self._new_batch()
-            (single.spans if isinstance(record, Span) else single.logs).append(record)  # type: ignore[arg-type]
-            try:
-                self.exporter.write(single)
-                self.counters.add("stored")
-            except VestigoError:
-                self._count_dropped("export", 1)
-            except Exception:
-                self._count_dropped("poison", 1)
+        trouble("failed.poison", f"records could not be written: {type(error).__name__}", exc_info=True)
+        if len(batch) <= 1:
+            self._account("dropped.poison", len(batch))
+            return
+        for span in batch.spans:
+            self._deliver(Batch([span], project=batch.project))
+        for log in batch.logs:
+            self._deliver(Batch(logs=[log], project=batch.project))
 
     def _show_open(self, *, everything: bool) -> None:
         """Write spans that are still open, so that they can be seen; those that did not change since are skipped."""
         self._last_open_look = time.monotonic()
-        if self._sampler.tail:
-            return
-        oldest = time.time_ns() - (0 if everything else int(self.settings.open_after_s * 1e9))
-        batch = self._new_batch()
         open_now = dict(self.open)
+        self._end_forgotten(open_now)
+        if self._sampler.tail or self._given_up:
+            return
+        newest = _clock_ns() - (0 if everything else int(self.settings.open_after_s * 1e9))
         self._shown = {span_id: size for span_id, size in self._shown.items() if span_id in open_now}
+        batch = self._new_batch()
         for span_id, active in open_now.items():
             record = active.record
             change = active.size + len(record.attributes)
-            if record.start_ns <= oldest and self._shown.get(span_id) != change:
+            if active.started_ns <= newest and self._shown.get(span_id) != change:
                 self._shown[span_id] = change
-                batch.spans.append(snapshot(record))
+                self._attempt(lambda span: batch.spans.append(snapshot(span)), record)
         if batch.spans:
             try:
-                processed = self._process(batch, open_spans=True)
-                processed.spans = [span for span in processed.spans if span.span_id in self.open]
-                self.exporter.write(processed)
-            except Exception as error:  # the closed span will come; a failing storage is told of there
-                trouble("failed.open", f"could not show open spans: {type(error).__name__}: {error}")
+                self._write_open(batch)
+            except BaseException as error:  # the closed span will come; a failing storage is told of there
+                trouble("failed.open", f"could not show open spans: {type(error).__name__}")
+
+    def _write_open(self, batch: Batch) -> None:
+        """Process as `_process` does what is not yet recorded, and therefore neither counted nor measured."""
+        batch.spans = [
+            span
+            for span in batch.spans
+            if self._attempt(self._settle_span, span) and self._attempt(self._sampler.content, span)
+        ]
+        shown = self._redacted(batch, self._attempt)
+        shown.spans = [span for span in shown.spans if span.span_id in self.open]
+        if shown.spans:
+            self.exporter.write(shown)
+
+    def _end_forgotten(self, open_now: "dict[str, ActiveSpan]") -> None:
+        """A program that starts spans and never ends them would fill the memory: end the oldest."""
+        for _, active in zip(range(len(open_now) - _MAX_OPEN), open_now.values(), strict=False):
+            active.attribute(semconv.ABANDONED, True)
+            active.end()
 
 
 class _Feeder:
@@ -426,9 +548,10 @@ class _Feeder:
 
 
 def settle_span(span: Span, max_attributes: int = 256) -> None:
-    """Make JSON values of what the caller's thread packed, in place."""
-    span.name = tidy_text(span.name)
+    """Make JSON values of what the caller's thread packed, in containers that nobody else holds."""
+    span.name, span.status_message = tidy_text(span.name), tidy_text(span.status_message)
     span.attributes = _settled(span.attributes, max_attributes)
+    span.events, span.links = span.events.copy(), span.links.copy()
     for event in span.events:
         event.name = tidy_text(event.name)
         event.attributes = _settled(event.attributes, max_attributes)
@@ -436,14 +559,9 @@ def settle_span(span: Span, max_attributes: int = 256) -> None:
         link.attributes = _settled(link.attributes, max_attributes)
 
 
-def _settle_log(log: Log) -> None:
-    log.body = unpack(log.body) if isinstance(log.body, bytes) else tidy(log.body)
-    log.attributes = _settled(log.attributes, 256)
-
-
-def _settled(attributes: Mapping[Any, Any], limit: int) -> dict[str, Any]:
+def _settled(attributes: dict[Any, Any], limit: int) -> dict[str, Any]:
     settled: dict[str, Any] = {}
-    for key, value in attributes.items():
+    for key, value in attributes.copy().items():  # the program may still hold the span
         if len(settled) >= limit:
             settled["vestigo.attributes.left_out"] = len(attributes) - limit
             break
@@ -458,28 +576,21 @@ def tidy_text(text: object) -> str:
 
 def snapshot(record: Span) -> Span:
     """A copy of an open span that the program goes on changing."""
-    return msgspec.structs.replace(
+    replace = msgspec.structs.replace
+    return replace(
         record,
         attributes=record.attributes.copy(),
-        events=[Event(event.time_ns, event.name, event.attributes.copy()) for event in record.events.copy()],
-        links=[Link(link.trace_id, link.span_id, link.attributes.copy()) for link in record.links.copy()],
+        events=[replace(event, attributes=event.attributes.copy()) for event in record.events.copy()],
+        links=[replace(link, attributes=link.attributes.copy()) for link in record.links.copy()],
         end_ns=None,
     )
 
 
-def _truncate(attributes: dict[str, Any], cap: int) -> None:
-    """Cut text above `cap` bytes, wherever it stands, leaving its size and hash."""
-    for key, value in attributes.items():
-        attributes[key] = cut(value, cap)
-
-
-def _truncate_log(log: Log, cap: int) -> None:
-    log.body = cut(log.body, cap)
-    _truncate(log.attributes, cap)
-
-
 def cut(value: Any, cap: int) -> Any:
-    """The value with every text in it at most about `cap` bytes; the same object where nothing is cut."""
+    """The value with every text in it at most about `cap` bytes, and the size and hash of what was cut.
+
+    Lists and dicts are changed in place; they must be ours.
+    """
     if type(value) is str:
         if len(value) * 4 <= cap or len(data := value.encode()) <= cap:
             return value
@@ -507,23 +618,40 @@ def _redactor(settings: Settings, counters: Counters) -> Redactor | None:
     )
 
 
-def _run(reference: "weakref.ref[Pipeline]") -> None:
-    """The worker: lives as long as its pipeline does."""
+def _seconds(given: object, otherwise: float) -> float:
+    """A timeout that a lock can wait for: nonsense from the program must not raise there."""
+    if isinstance(given, int | float) and given >= 0:
+        return min(float(given), _LONGEST_TIMEOUT_S)
+    return otherwise
+
+
+def _remove(feeders: list[Any], feeder: object) -> None:
+    if feeder in feeders:
+        feeders.remove(feeder)
+
+
+def _run(reference: "weakref.ref[Pipeline]", owned: Exporter | None) -> None:
+    """The worker: lives as long as its pipeline does, and closes what the pipeline opened if nobody else did."""
     while True:
         pipeline = reference()
         if pipeline is None:
+            if owned is not None:
+                with diagnostics.guard("close"):
+                    owned.close()
             return
         try:
             if not pipeline._turn():
                 return
-        except BaseException:  # the worker must live
+        except BaseException as error:  # the worker must live
             pipeline.counters.add("failed.worker")
-            trouble("failed.worker", "the worker stumbled and goes on", exc_info=True)
+            trouble("failed.worker", f"the worker stumbled and goes on: {type(error).__name__}", exc_info=True)
             time.sleep(_FIRST_RETRY_S)
+        keep = pipeline if pipeline._held else None  # noqa: F841  what waits for a decision outlives the tracer
         del pipeline
 
 
 _pipelines: "weakref.WeakSet[Pipeline]" = weakref.WeakSet()
+_closes_with_process = False
 
 
 def _close_all() -> None:
@@ -534,17 +662,29 @@ def _close_all() -> None:
         pipeline.close(max(0.0, deadline - time.monotonic()))
 
 
+def _close_with_multiprocessing() -> None:
+    """Close at the end of a child of `multiprocessing` too: it ends by `os._exit`, which passes by atexit."""
+    global _closes_with_process
+    util, process = sys.modules.get("multiprocessing.util"), sys.modules.get("multiprocessing.process")
+    if util is None or process is None or _closes_with_process or process.parent_process() is None:
+        return
+    _closes_with_process = True
+    util.Finalize(None, _close_all, exitpriority=-100)  # after the program's own
+
+
 def _after_fork_in_child() -> None:
     """The parent writes what was queued and ends what was open; the child starts afresh."""
+    global _closes_with_process
+    _closes_with_process = False
     diagnostics.after_fork_in_child()
     for pipeline in list(_pipelines):
-        pipeline.counters = Counters()
+        former, pipeline.counters = pipeline.counters, Counters()
         pipeline.open.clear()
-        pipeline._taken = 0
-        pipeline._sampler = pipeline._new_sampler()
         pipeline._reset()
-        if pipeline.redactor is not None:
-            pipeline.redactor = _redactor(pipeline.settings, pipeline.counters)
+        if pipeline._closed:
+            pipeline._closing.set()
+        if pipeline.redactor is not None and pipeline.redactor._counters is former:
+            pipeline.redactor._counters = pipeline.counters
 
 
 atexit.register(_close_all)

@@ -151,8 +151,8 @@ class SQLiteTraceStorage:
         """Rows and bytes, for `vestigo doctor`."""
         with storage_errors(self.path):
             db = self._reader().db
-            tables = ("trace", "span", "log", "body")
-            rows = {f"{table}s": db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+            tables = {"traces": "trace", "spans": "span", "logs": "log", "bodies": "body"}
+            rows = {name: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for name, table in tables.items()}
         files = (Path(self.path), Path(self.path + "-wal"))
         return {**rows, "bytes": sum(file.stat().st_size for file in files if file.exists())}
 

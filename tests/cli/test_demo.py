@@ -1,0 +1,23 @@
+"""The sample application: recorded by the real tracer, found again by the commands it names."""
+
+import re
+
+from vestigo import SQLiteTraceStorage
+from vestigo.query import Query
+
+
+def test_the_demo_records_what_it_says(run, tmp_path):
+    """Twelve traces with calls, tools, a failure with a retry, scores; the commands it prints work."""
+    url = f"sqlite:////{tmp_path / 'demo.db'}"
+    code, out, _ = run("demo", "--once", storage=url)
+    assert code == 0
+    trace_id = re.search(r"vestigo show .* ([0-9a-f]{32})", out)[1]
+    assert "retrieve policies" in run("show", trace_id[:12], storage=url)[1]
+    assert len(run("query", "any(kind:tool status:error)", storage=url)[1].splitlines()) > 1
+    storage = SQLiteTraceStorage(tmp_path / "demo.db")
+    traces = storage.find_traces(Query(project="default"))
+    assert len(traces) == 12
+    assert all(trace.calls == 2 and trace.cost_usd and not trace.unpriced_calls for trace in traces)
+    assert any(trace.errors for trace in traces)
+    assert len(storage.find_logs(Query(project="default"))) == 12
+    storage.close()

@@ -1,0 +1,132 @@
+"""OTLP JSON: what is written is read back the same, and what the field writes is understood."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestigo import otlp
+from vestigo.errors import IngestError
+from vestigo.record import Event, Link, Log, Resource, Scope, Span
+
+TEXT = st.text(max_size=12)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+ATTRIBUTES = st.dictionaries(TEXT, VALUES, max_size=4)
+TIMES = st.integers(1, 2**63 - 1)
+
+
+def ids(length):
+    return st.integers(1, 16**length - 1).map(lambda number: f"{number:0{length}x}")
+
+
+RESOURCES = st.builds(Resource, attributes=ATTRIBUTES, schema_url=TEXT)
+SCOPES = st.builds(Scope, name=TEXT, version=TEXT, attributes=ATTRIBUTES, schema_url=TEXT)
+SPANS = st.builds(
+    Span, ids(32), ids(16), TEXT, TIMES, parent_id=st.none() | ids(16), end_ns=st.none() | TIMES,
+    kind=st.sampled_from(["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]),
+    status=st.sampled_from(["UNSET", "OK", "ERROR"]), status_message=TEXT, attributes=ATTRIBUTES,
+    events=st.lists(st.builds(Event, TIMES, TEXT, ATTRIBUTES), max_size=2),
+    links=st.lists(st.builds(Link, ids(32), ids(16), ATTRIBUTES, TEXT), max_size=2),
+    scope=SCOPES, resource=RESOURCES, trace_state=TEXT, weight=st.sampled_from([1.0, 2.5, 100.0]),
+)  # fmt: skip
+LOGS = st.builds(
+    Log, TIMES, st.integers(1, 24), VALUES, st.text(min_size=1, max_size=8), ATTRIBUTES, st.none() | ids(32),
+    st.none() | ids(16), SCOPES, RESOURCES, st.sampled_from([1.0, 4.0]), st.just("") | ids(32),
+)  # fmt: skip
+
+
+def by_id(records, key):
+    return sorted(records, key=lambda record: json.dumps(str(key(record))))
+
+
+@given(st.lists(SPANS, max_size=4))
+def test_spans_come_back_as_they_were(spans):
+    """decode(encode(x)) == x for every span, whatever its attributes hold."""
+    back = otlp.decode_traces(otlp.encode_traces(spans))
+    assert by_id(back, repr) == by_id(spans, repr)
+
+
+@given(st.lists(LOGS, max_size=4))
+def test_logs_come_back_as_they_were(logs):
+    """decode(encode(x)) == x for every log, with its id and weight."""
+    back = otlp.decode_logs(otlp.encode_logs(logs))
+    assert by_id(back, repr) == by_id(logs, repr)
+
+
+def test_the_json_is_as_the_specification_writes_it():
+    """lowerCamelCase, ids in hex, 64-bit integers as text, enums as numbers, open spans without an end."""
+    span = Span(
+        "a" * 32, "b" * 16, "work", 5, "c" * 16, None, "CLIENT", "ERROR", "boom", {"n": 7, "list": [True, None]}
+    )
+    (group,) = json.loads(otlp.encode_traces([span]))["resourceSpans"]
+    (wire,) = group["scopeSpans"][0]["spans"]
+    assert wire == {
+        "traceId": "a" * 32, "spanId": "b" * 16, "parentSpanId": "c" * 16, "name": "work", "kind": 3,
+        "startTimeUnixNano": "5", "status": {"code": 2, "message": "boom"},
+        "attributes": [
+            {"key": "n", "value": {"intValue": "7"}},
+            {"key": "list", "value": {"arrayValue": {"values": [{"boolValue": True}, {}]}}},
+        ],
+    }  # fmt: skip
+
+
+def test_what_other_exporters_write_is_read():
+    """Numbers for 64-bit integers, upper-case ids, unknown fields, bytes, an older event name, observed time only."""
+    spans = otlp.decode_traces(json.dumps({
+        "resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+            "scopeSpans": [{"scope": {"name": "lib"}, "spans": [{
+                "traceId": "A" * 32, "spanId": "B" * 16, "name": "x", "startTimeUnixNano": 5, "endTimeUnixNano": "9",
+                "futureField": {"a": 1}, "kind": 99, "status": {"code": 77},
+                "attributes": [{"key": "raw", "value": {"bytesValue": "AAEC"}}, {"key": "n", "value": {"intValue": 3}},
+                               {"key": "inf", "value": {"doubleValue": "Infinity"}},
+                               {"key": "d", "value": {"doubleValue": 2}}],
+            }]}]}], "unknown": 1,
+    }))  # fmt: skip
+    (span,) = spans
+    assert (span.trace_id, span.span_id, span.kind, span.status) == ("a" * 32, "b" * 16, "INTERNAL", "UNSET")
+    assert (span.start_ns, span.end_ns, span.service, span.scope.name) == (5, 9, "shop", "lib")
+    assert span.attributes == {"raw": "base64:AAEC", "n": 3, "inf": "Infinity", "d": 2.0}
+    (log,) = otlp.decode_logs(json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [{
+        "observedTimeUnixNano": "8", "body": {"stringValue": "hi"},
+        "attributes": [{"key": "event.name", "value": {"stringValue": "old"}}]}]}]}]}))  # fmt: skip
+    assert (log.time_ns, log.event_name, log.body, log.severity) == (8, "old", "hi", 9)
+
+
+def one_span(**fields):
+    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [fields]}]}]})
+
+
+@pytest.mark.parametrize(
+    ("wire", "named"),
+    [
+        ('{"resourceSpans": 3}', "resourceSpans"),
+        ("not json", "cannot read"),
+        ('{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz","spanId":"b"}]}]}]}', "'xyz'"),
+        (one_span(traceId="0" * 32, spanId="b" * 16), "zero"),
+        (one_span(traceId="a" * 32, spanId="b" * 16, startTimeUnixNano="soon"), "'soon'"),
+        ('{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"bytesValue":"%"}}]}]}]}', "base64"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_named(wire, named):
+    """IngestError says which value is wrong."""
+    with pytest.raises(IngestError, match=named):
+        otlp.decode_traces(wire)
+        otlp.decode_logs(wire)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60))
+def test_hostile_bytes_raise_nothing_else(data):
+    """Any bytes are records or an IngestError."""
+    try:
+        otlp.decode_traces(data)
+    except IngestError:
+        pass
