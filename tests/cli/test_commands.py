@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -221,3 +222,10 @@ def test_every_command_has_help():
     assert set(commands.choices) == {"demo", "query", "show", "tail", "export", "import", "delete", "verify", "doctor"}
     for parser in commands.choices.values():
         assert all(action.help for action in parser._actions)
+
+
+def test_the_page_of_commands_is_up_to_date():
+    """docs/cli.md is what `python tools/cli_page.py` prints."""
+    root = Path(__file__).parents[2]
+    made = subprocess.run([sys.executable, root / "tools" / "cli_page.py"], capture_output=True, text=True, check=True)
+    assert (root / "docs" / "cli.md").read_text() == made.stdout

@@ -73,6 +73,8 @@ def answer(tracer: Tracer, rng: random.Random, number: int) -> str:
         ]
         _call(tracer, rng, number, messages, None)
         _look_up(tracer, rng, number)
+        sent = {"type": "tool_call_response", "id": "call_1", "response": {"order": 4711, "state": "sent"}}
+        messages.append({"role": "tool", "parts": [sent]})
         _call(tracer, rng, number, messages, reply)
     score(trace, "helpful", round(rng.uniform(0.4, 1), 2), tracer=tracer)
     return trace.trace_id

@@ -33,6 +33,8 @@ def colourful() -> bool:
 
 def paint(text: str, colour: str | None) -> str:
     """Text in a colour, where there is any."""
+    if not text:
+        return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if colour and colourful() else text
 
 
@@ -159,8 +161,9 @@ def tree_lines(trace: Trace, *, said: bool = False) -> Iterator[str]:
     rows = [(prefix, span) for prefix, span in _walk(trace)]
     width = max(wide(prefix + plain(span.name, 60)) for prefix, span in rows)
     for prefix, span in rows:
-        yield _tree_row(prefix, span, width)
-        yield from _details(span, " " * wide(prefix), said=said)
+        yield _tree_row(prefix, span, width).rstrip()
+        branch = "│  " if prefix.endswith("├─ ") else "   " if prefix else ""
+        yield from _details(span, paint(prefix[:-3] + branch, "grey"), said=said)
     if trace.logs:
         yield ""
         yield from (log_line(log) for log in trace.logs)
@@ -170,18 +173,18 @@ def _tree_row(prefix: str, span: Span, width: int) -> str:
     tokens_in, tokens_out, cost = _numbers(span)
     tokens = f"{tokens_in} → {tokens_out}" if tokens_in or tokens_out else ""
     cells = (pad(duration(span.duration_ns), 9, right=True), pad(tokens, 15, right=True), pad(cost, 9, right=True))
-    name = pad(prefix + plain(span.name, 60), width)
-    return f"{paint(mark(span), _colour(span))} {paint(name, _colour(span))} {' '.join(cells)}".rstrip()
+    name = pad(plain(span.name, 60), width - wide(prefix))
+    return f"{paint(mark(span), _colour(span))} {paint(prefix, 'grey')}{paint(name, _colour(span))} {' '.join(cells)}"
 
 
 def _details(span: Span, indent: str, *, said: bool) -> Iterator[str]:
     if span.status == "ERROR":
-        yield paint(f"  {indent}{plain(span.status_message or 'failed', 110)}", "red")
+        yield f"  {indent}{paint(plain(span.status_message or 'failed', 110), 'red')}"
     if said:
         found = messages(span)
         for message in (*found.input[-1:], *found.output):
             role = message.get("role", "") if isinstance(message, dict) else ""
-            yield paint(f"  {indent}{plain(role)}: {plain(message_text(message), 110)}", "grey")
+            yield f"  {indent}{paint(f'{plain(role)}: {plain(message_text(message), 100)}', 'grey')}"
 
 
 def _walk(trace: Trace) -> Iterator[tuple[str, Span]]:
