@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vestigo.sdk.logger import JSONFormatter, LLMLogger, StructlogProcessor, VestigoHandler
     from vestigo.sdk.middleware import ASGIMiddleware, WSGIMiddleware
     from vestigo.sdk.propagation import baggage, extract, inject, set_baggage
-    from vestigo.sdk.tracer import Tracer, attach, current_span
+    from vestigo.sdk.tracer import Tracer, attach, carry, current_span
     from vestigo.storage import open_storage
     from vestigo.storage.files import FileTraceStorage
     from vestigo.storage.memory import InMemoryTraceStorage
@@ -34,7 +34,7 @@ _HOMES = {
     "vestigo.sdk.logger": ("JSONFormatter", "LLMLogger", "StructlogProcessor", "VestigoHandler"),
     "vestigo.sdk.middleware": ("ASGIMiddleware", "WSGIMiddleware"),
     "vestigo.sdk.propagation": ("baggage", "extract", "inject", "set_baggage"),
-    "vestigo.sdk.tracer": ("Tracer", "attach", "current_span"),
+    "vestigo.sdk.tracer": ("Tracer", "attach", "carry", "current_span"),
     "vestigo.storage": ("open_storage",),
     "vestigo.storage.files": ("FileTraceStorage",),
     "vestigo.storage.memory": ("InMemoryTraceStorage",),
@@ -62,6 +62,6 @@ __all__ = [
     "ASGIMiddleware", "FileTraceStorage", "InMemoryTraceStorage", "JSONFormatter", "LLMCallLogger", "LLMLogger",
     "MetricsCollector", "QueryError", "Redactor", "SQLiteTraceStorage", "SettingsError", "StorageError",
     "StructlogProcessor", "Tracer", "VestigoError", "VestigoHandler", "WSGIMiddleware", "__version__", "attach",
-    "baggage", "configure", "current_span", "default_tracer", "extract", "inject", "instrument", "open_storage",
-    "sanitize_for_logging", "score", "set_baggage", "shutdown", "traced",
+    "baggage", "carry", "configure", "current_span", "default_tracer", "extract", "inject", "instrument",
+    "open_storage", "sanitize_for_logging", "score", "set_baggage", "shutdown", "traced",
 ]  # fmt: skip

@@ -1,15 +1,19 @@
 """Records <-> OTLP JSON, as `ExportTraceServiceRequest` and `ExportLogsServiceRequest`.
 
-Reads what the field writes: 64-bit integers as text or numbers, ids in either case, unknown fields ignored. What OTLP
-has no word for travels as attributes: `vestigo.weight` for a sampled record, `vestigo.log_id` for a log's id. The
-normal form is not sent, since the receiver makes its own.
+Reads what the field writes: 64-bit integers as text or numbers, ids in either case, nulls, unknown fields ignored. What
+OTLP has no word for travels as attributes: `vestigo.weight` for a sampled record, `vestigo.log_id` for a log's id. Not
+carried: the normal form, which the receiver makes for itself; attributes that have those two names; a time of 0, which
+means "not told" in OTLP; and a key that stands twice in one list, whose last value counts.
+The wire structs are JSON's. `encode_*` and `decode_*` are all that callers know, so another wire form fits beside.
 Source: opentelemetry-proto 1.11.0, docs/specification.md.
 """
 
 import base64
 import binascii
+import math
+import re
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +25,10 @@ _KINDS: Final[tuple[SpanKind, ...]] = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT
 _STATUSES: Final[tuple[Status, ...]] = ("UNSET", "OK", "ERROR")
 _WEIGHT: Final = "vestigo.weight"
 _LOG_ID: Final = "vestigo.log_id"
+_LOG_ID_FORM: Final = re.compile("[0-9a-f]{32}").fullmatch
+_SEVERITIES: Final = {
+    "trace": 1, "debug": 5, "info": 9, "warn": 13, "warning": 13, "error": 17, "critical": 21, "fatal": 21,
+}  # fmt: skip
 _Number = str | int | None
 R = TypeVar("R", Span, Log)
 
@@ -30,7 +38,7 @@ class _Wire(Struct, rename="camel", omit_defaults=True):
 
 
 class _ArrayValue(_Wire):
-    values: list["_AnyValue"] = []
+    values: list["_AnyValue"] | None = []
 
 
 class _KeyValue(_Wire):
@@ -38,8 +46,12 @@ class _KeyValue(_Wire):
     value: "_AnyValue | None" = None
 
 
+_Pairs = list[_KeyValue] | None
+"""None is what the null of a sender means: the default."""
+
+
 class _KeyValues(_Wire):
-    values: list[_KeyValue] = []
+    values: _Pairs = []
 
 
 class _AnyValue(_Wire):
@@ -53,76 +65,77 @@ class _AnyValue(_Wire):
 
 
 class _Resource(_Wire):
-    attributes: list[_KeyValue] = []
+    attributes: _Pairs = []
 
 
 class _Scope(_Wire):
     name: str = ""
-    version: str = ""
-    attributes: list[_KeyValue] = []
+    version: str | None = ""
+    attributes: _Pairs = []
 
 
 class _Event(_Wire):
     time_unix_nano: _Number = 0
     name: str = ""
-    attributes: list[_KeyValue] = []
+    attributes: _Pairs = []
 
 
 class _Link(_Wire):
     trace_id: str = ""
     span_id: str = ""
-    trace_state: str = ""
-    attributes: list[_KeyValue] = []
+    trace_state: str | None = ""
+    attributes: _Pairs = []
 
 
 class _Status(_Wire):
     code: int = 0
-    message: str = ""
+    message: str | None = ""
 
 
 class _Span(_Wire):
     trace_id: str = ""
     span_id: str = ""
-    trace_state: str = ""
-    parent_span_id: str = ""
+    trace_state: str | None = ""
+    parent_span_id: str | None = ""
     name: str = ""
     kind: int = 0
     start_time_unix_nano: _Number = 0
     end_time_unix_nano: _Number = 0
-    attributes: list[_KeyValue] = []
-    events: list[_Event] = []
-    links: list[_Link] = []
+    attributes: _Pairs = []
+    events: list[_Event] | None = []
+    links: list[_Link] | None = []
     status: _Status | None = None
 
 
 class _LogRecord(_Wire):
     time_unix_nano: _Number = 0
     observed_time_unix_nano: _Number = 0
-    severity_number: int = 0
+    severity_number: int | None = 0
+    severity_text: str | None = ""
     body: _AnyValue | None = None
-    attributes: list[_KeyValue] = []
-    trace_id: str = ""
-    span_id: str = ""
-    event_name: str = ""
+    attributes: _Pairs = []
+    trace_id: str | None = ""
+    span_id: str | None = ""
+    event_name: str | None = ""
 
 
 class _ScopeRecords(_Wire):
     scope: _Scope | None = None
-    spans: list[_Span] = []
-    log_records: list[_LogRecord] = []
-    schema_url: str = ""
+    spans: list[_Span] | None = []
+    log_records: list[_LogRecord] | None = []
+    schema_url: str | None = ""
 
 
 class _ResourceRecords(_Wire):
     resource: _Resource | None = None
-    scope_spans: list[_ScopeRecords] = []
-    scope_logs: list[_ScopeRecords] = []
-    schema_url: str = ""
+    scope_spans: list[_ScopeRecords] | None = []
+    scope_logs: list[_ScopeRecords] | None = []
+    schema_url: str | None = ""
 
 
 class _Request(_Wire):
-    resource_spans: list[_ResourceRecords] = []
-    resource_logs: list[_ResourceRecords] = []
+    resource_spans: list[_ResourceRecords] | None = []
+    resource_logs: list[_ResourceRecords] | None = []
 
 
 _decoder = msgspec.json.Decoder(_Request)
@@ -159,23 +172,33 @@ def encode_logs(logs: Iterable[Log]) -> bytes:
 def decode_traces(data: bytes | str) -> list[Span]:
     """The spans of a request. Raises IngestError naming what cannot be read."""
     spans: list[Span] = []
-    for group in _read(data).resource_spans:
-        resource = _read_resource(group)
-        for scoped in group.scope_spans:
-            scope = _read_scope(scoped)
-            spans.extend(_read_span(wire, resource, scope) for wire in scoped.spans)
+    try:
+        for group in _read(data).resource_spans or ():
+            resource = _read_resource(group)
+            for scoped in group.scope_spans or ():
+                scope = _read_scope(scoped)
+                spans.extend(_read_span(wire, resource, scope) for wire in scoped.spans or ())
+    except RecursionError:
+        _refuse_depth()
     return spans
 
 
 def decode_logs(data: bytes | str) -> list[Log]:
     """The logs of a request. Raises IngestError naming what cannot be read."""
     logs: list[Log] = []
-    for group in _read(data).resource_logs:
-        resource = _read_resource(group)
-        for scoped in group.scope_logs:
-            scope = _read_scope(scoped)
-            logs.extend(_read_log(wire, resource, scope) for wire in scoped.log_records)
+    try:
+        for group in _read(data).resource_logs or ():
+            resource = _read_resource(group)
+            for scoped in group.scope_logs or ():
+                scope = _read_scope(scoped)
+                logs.extend(_read_log(wire, resource, scope) for wire in scoped.log_records or ())
+    except RecursionError:
+        _refuse_depth()
     return logs
+
+
+def _refuse_depth() -> NoReturn:
+    raise IngestError("values inside each other are too deep; send at most some 100 levels") from None
 
 
 # --- writing
@@ -255,61 +278,78 @@ def _read(data: bytes | str) -> _Request:
 
 def _read_resource(group: _ResourceRecords) -> Resource:
     attributes = _attributes(group.resource.attributes) if group.resource else {}
-    return Resource(attributes, group.schema_url)
+    return Resource(attributes, group.schema_url or "")
 
 
 def _read_scope(scoped: _ScopeRecords) -> Scope:
     scope = scoped.scope or _Scope()
-    return Scope(scope.name, scope.version, _attributes(scope.attributes), scoped.schema_url)
+    return Scope(scope.name or "", scope.version or "", _attributes(scope.attributes), scoped.schema_url or "")
 
 
 def _read_span(wire: _Span, resource: Resource, scope: Scope) -> Span:
     attributes = _attributes(wire.attributes)
-    weight = attributes.pop(_WEIGHT, 1.0)
+    weight = _weight(attributes)
     status = wire.status or _Status()
     return Span(
         trace_id=_id(wire.trace_id, 32, "traceId"),
         span_id=_id(wire.span_id, 16, "spanId"),
         name=wire.name,
-        start_ns=_int(wire.start_time_unix_nano, "startTimeUnixNano"),
-        parent_id=_id(wire.parent_span_id, 16, "parentSpanId") if wire.parent_span_id else None,
-        end_ns=_int(wire.end_time_unix_nano, "endTimeUnixNano") or None,
+        start_ns=_time(wire.start_time_unix_nano, "startTimeUnixNano"),
+        parent_id=_optional_id(wire.parent_span_id, 16, "parentSpanId"),
+        end_ns=_time(wire.end_time_unix_nano, "endTimeUnixNano") or None,
         kind=_KINDS[wire.kind] if 0 <= wire.kind < len(_KINDS) else "INTERNAL",
         status=_STATUSES[status.code] if 0 <= status.code < len(_STATUSES) else "UNSET",
-        status_message=status.message,
+        status_message=status.message or "",
         attributes=attributes,
-        events=[_read_event(event) for event in wire.events],
-        links=[_read_link(link) for link in wire.links],
+        events=[_read_event(event) for event in wire.events or ()],
+        links=[_read_link(link) for link in wire.links or ()],
         scope=scope,
         resource=resource,
-        trace_state=wire.trace_state,
-        weight=float(weight) if isinstance(weight, int | float) else 1.0,
+        trace_state=wire.trace_state or "",
+        weight=weight,
     )
 
 
 def _read_event(wire: _Event) -> Event:
-    return Event(_int(wire.time_unix_nano, "timeUnixNano"), wire.name, _attributes(wire.attributes))
+    return Event(_time(wire.time_unix_nano, "timeUnixNano"), wire.name, _attributes(wire.attributes))
 
 
 def _read_link(wire: _Link) -> Link:
-    return Link(wire.trace_id.lower(), wire.span_id.lower(), _attributes(wire.attributes), wire.trace_state)
+    return Link(
+        _id(wire.trace_id, 32, "traceId of a link"),
+        _id(wire.span_id, 16, "spanId of a link"),
+        _attributes(wire.attributes),
+        wire.trace_state or "",
+    )
 
 
 def _read_log(wire: _LogRecord, resource: Resource, scope: Scope) -> Log:
     attributes = _attributes(wire.attributes)
-    weight, log_id = attributes.pop(_WEIGHT, 1.0), attributes.pop(_LOG_ID, "")
-    name = wire.event_name or str(attributes.get("event.name", ""))  # older emitters know no EventName field
-    time_ns = _int(wire.time_unix_nano, "timeUnixNano") or _int(wire.observed_time_unix_nano, "observedTimeUnixNano")
+    weight, log_id = _weight(attributes), attributes.pop(_LOG_ID, "")
+    name = wire.event_name or attributes.get("event.name", "")  # older emitters know no EventName field
+    time_ns = _time(wire.time_unix_nano, "timeUnixNano") or _time(wire.observed_time_unix_nano, "observedTimeUnixNano")
     return Log(
-        time_ns, wire.severity_number or 9, _value(wire.body), name, attributes,
-        _id(wire.trace_id, 32, "traceId") if wire.trace_id else None,
-        _id(wire.span_id, 16, "spanId") if wire.span_id else None, scope, resource,
-        float(weight) if isinstance(weight, int | float) else 1.0, str(log_id),
+        time_ns, _severity(wire), _value(wire.body), name if isinstance(name, str) else "", attributes,
+        _optional_id(wire.trace_id, 32, "traceId"), _optional_id(wire.span_id, 16, "spanId"), scope, resource,
+        weight, log_id if isinstance(log_id, str) and _LOG_ID_FORM(log_id) else "",
     )  # fmt: skip
 
 
-def _attributes(pairs: list[_KeyValue]) -> dict[str, Value]:
-    return {pair.key: _value(pair.value) for pair in pairs}
+def _severity(wire: _LogRecord) -> int:
+    """1 to 24, from the number or else from the level's name; 9 (info) where neither is told."""
+    if wire.severity_number:
+        return min(max(wire.severity_number, 1), 24)
+    return _SEVERITIES.get((wire.severity_text or "").lower(), 9)
+
+
+def _weight(attributes: dict[str, Value]) -> float:
+    weight = attributes.pop(_WEIGHT, 1.0)
+    fits = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight < math.inf
+    return float(weight) if fits else 1.0  # pyright: ignore[reportArgumentType]  it is a number
+
+
+def _attributes(pairs: _Pairs) -> dict[str, Value]:
+    return {pair.key: _value(pair.value) for pair in pairs or ()}
 
 
 def _value(wire: _AnyValue | None) -> Value:
@@ -324,37 +364,60 @@ def _value(wire: _AnyValue | None) -> Value:
     if wire.double_value is not None:
         return _double(wire.double_value)
     if wire.array_value is not None:
-        return [_value(item) for item in wire.array_value.values]
+        return [_value(item) for item in wire.array_value.values or ()]
     if wire.kvlist_value is not None:
-        return {pair.key: _value(pair.value) for pair in wire.kvlist_value.values}
+        return _attributes(wire.kvlist_value.values)
     return None if wire.bytes_value is None else _bytes(wire.bytes_value)
 
 
 def _double(wire: float | str) -> Value:
-    if isinstance(wire, float):
-        return wire
-    return wire if wire in {"NaN", "Infinity", "-Infinity"} else float(_int(wire, "doubleValue"))
+    """Text is how JSON says NaN and the infinities, which no record holds as numbers: they stay text."""
+    try:
+        number = float(wire)
+    except ValueError:
+        raise IngestError(f"doubleValue {str(wire)[:40]!r} is no number") from None
+    return number if math.isfinite(number) else str(wire)
 
 
 def _bytes(wire: str) -> str:
+    """`base64:` and the bytes in the standard alphabet; the URL alphabet and missing padding are understood too."""
+    plain = wire.translate(_STANDARD_ALPHABET).rstrip("=")
     try:
-        base64.b64decode(wire, validate=True)
+        base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except binascii.Error:
         raise IngestError(f"bytesValue {wire[:40]!r} is not base64") from None
-    return "base64:" + wire
+    return f"base64:{plain}{'=' * (-len(plain) % 4)}"
+
+
+_STANDARD_ALPHABET: Final = str.maketrans("-_", "+/")
 
 
 def _int(wire: _Number, name: str) -> int:
-    if wire is None or isinstance(wire, int):
-        return wire or 0
+    if wire is None:
+        return 0
     try:
-        return int(wire)
+        number = int(wire)
     except ValueError:
-        raise IngestError(f"{name} {wire[:40]!r} is no integer; send 64-bit integers as decimal text") from None
+        raise IngestError(f"{name} {wire[:40]!r} is no integer; send 64-bit integers as decimal text") from None  # pyright: ignore[reportIndexIssue]  only text fails
+    if not -(1 << 63) <= number < 1 << 63:
+        raise IngestError(f"{name} {str(wire)[:40]} does not fit 64 bits")
+    return number
 
 
-def _id(wire: str, length: int, name: str) -> str:
-    text = wire.lower()
+def _time(wire: _Number, name: str) -> int:
+    number = _int(wire, name)
+    if number < 0:
+        raise IngestError(f"{name} {number} is before 1970; send nanoseconds since then")
+    return number
+
+
+def _id(wire: str | None, length: int, name: str) -> str:
+    text = (wire or "").lower()
     if len(text) != length or text.strip("0123456789abcdef") or not text.strip("0"):
-        raise IngestError(f"{name} {wire[:40]!r} is not {length} hex digits, or all zero")
+        raise IngestError(f"{name} {(wire or '')[:40]!r} is not {length} hex digits, or all zero")
     return text
+
+
+def _optional_id(wire: str | None, length: int, name: str) -> str | None:
+    """None also for zeros only, which some emitters write for "none"."""
+    return _id(wire, length, name) if wire and wire.strip("0") else None

@@ -40,7 +40,8 @@ from vestigo.sdk.logformat import (
     timestamp,
     token_count,
 )
-from vestigo.sdk.pipeline import _redactor, cut
+from vestigo.sdk.pipeline import _redactor
+from vestigo.sdk.settle import cut
 from vestigo.sdk.tracer import RemoteParent, SilentSpan, Tracer, current_context
 from vestigo.sdk.values import key_text, pack
 from vestigo.settings import Settings, load_settings

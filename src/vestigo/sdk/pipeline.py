@@ -6,7 +6,6 @@ recorded = stored + queued + held + dropped (by reason). One file, since all of 
 """
 
 import atexit
-import hashlib
 import os
 import sys
 import threading
@@ -28,7 +27,7 @@ from vestigo.prices import Prices
 from vestigo.record import Batch, Log, Span
 from vestigo.redact import Redactor
 from vestigo.sdk.sampling import WorkerSampler, head_sampler, worker_sampler
-from vestigo.sdk.values import tidy, unpack
+from vestigo.sdk.settle import settle_log, settle_span, snapshot, truncate_log, truncate_span
 from vestigo.settings import Settings, default_storage_url
 
 if TYPE_CHECKING:
@@ -385,7 +384,9 @@ class Pipeline:
             if self._isolated(self._settle_span, span):
                 whole.spans.append(span)
                 self.metrics.observe_span(span)
-        whole.logs = [log for log in batch.logs if self._isolated(self._settle_log, log)]
+        whole.logs = [
+            log for log in batch.logs if self._isolated(lambda log: settle_log(log, self.settings.max_attributes), log)
+        ]
         return self._redacted(self._sample(whole, last=last), self._isolated)
 
     def _sample(self, batch: Batch, *, last: bool) -> Batch:
@@ -406,8 +407,9 @@ class Pipeline:
         if self.redactor is not None:
             batch.spans = [span for span in batch.spans if isolated(self._redact_span, span)]
             batch.logs = [log for log in batch.logs if isolated(self.redactor.log, log)]
-        batch.spans = [span for span in batch.spans if isolated(self._truncate_span, span)]
-        batch.logs = [log for log in batch.logs if isolated(self._truncate_log, log)]
+        cap = self.settings.max_value_bytes
+        batch.spans = [span for span in batch.spans if isolated(lambda span: truncate_span(span, cap), span)]
+        batch.logs = [log for log in batch.logs if isolated(lambda log: truncate_log(log, cap), log)]
         return batch
 
     def _redact_span(self, span: Span) -> None:
@@ -422,21 +424,6 @@ class Pipeline:
             span.normal = normalize(span)
         if self._prices is not None and span.normal.usage is not None:
             span.normal.cost = self._prices.price(span.normal, span.start_ns)
-
-    def _settle_log(self, log: Log) -> None:
-        log.body = unpack(log.body) if isinstance(log.body, bytes) else tidy(log.body)
-        log.event_name = tidy_text(log.event_name)
-        log.attributes = _settled(log.attributes, self.settings.max_attributes)
-
-    def _truncate_span(self, span: Span) -> None:
-        cap = self.settings.max_value_bytes
-        span.name, span.status_message = cut(span.name, cap), cut(span.status_message, cap)
-        for part in (span, *span.events, *span.links):
-            cut(part.attributes, cap)
-
-    def _truncate_log(self, log: Log) -> None:
-        log.body = cut(log.body, self.settings.max_value_bytes)
-        cut(log.attributes, self.settings.max_value_bytes)
 
     def _isolated(self, work: Callable[[Any], object], record: Record) -> bool:
         """Do it; a record that makes it fail is dropped and counted, whatever it raised."""
@@ -547,64 +534,6 @@ class _Feeder:
             pipeline.flush()
 
 
-def settle_span(span: Span, max_attributes: int = 256) -> None:
-    """Make JSON values of what the caller's thread packed, in containers that nobody else holds."""
-    span.name, span.status_message = tidy_text(span.name), tidy_text(span.status_message)
-    span.attributes = _settled(span.attributes, max_attributes)
-    span.events, span.links = span.events.copy(), span.links.copy()
-    for event in span.events:
-        event.name = tidy_text(event.name)
-        event.attributes = _settled(event.attributes, max_attributes)
-    for link in span.links:
-        link.attributes = _settled(link.attributes, max_attributes)
-
-
-def _settled(attributes: dict[Any, Any], limit: int) -> dict[str, Any]:
-    settled: dict[str, Any] = {}
-    for key, value in attributes.copy().items():  # the program may still hold the span
-        if len(settled) >= limit:
-            settled["vestigo.attributes.left_out"] = len(attributes) - limit
-            break
-        settled[tidy_text(key)] = unpack(value) if isinstance(value, bytes) else tidy(value)
-    return settled
-
-
-def tidy_text(text: object) -> str:
-    tidied = tidy(text)
-    return tidied if type(tidied) is str else str(tidied)
-
-
-def snapshot(record: Span) -> Span:
-    """A copy of an open span that the program goes on changing."""
-    replace = msgspec.structs.replace
-    return replace(
-        record,
-        attributes=record.attributes.copy(),
-        events=[replace(event, attributes=event.attributes.copy()) for event in record.events.copy()],
-        links=[replace(link, attributes=link.attributes.copy()) for link in record.links.copy()],
-        end_ns=None,
-    )
-
-
-def cut(value: Any, cap: int) -> Any:
-    """The value with every text in it at most about `cap` bytes, and the size and hash of what was cut.
-
-    Lists and dicts are changed in place; they must be ours.
-    """
-    if type(value) is str:
-        if len(value) * 4 <= cap or len(data := value.encode()) <= cap:
-            return value
-        digest = hashlib.sha256(data).hexdigest()
-        return data[:cap].decode("utf-8", "ignore") + f"… [cut: {len(data)} bytes, sha256 {digest}]"
-    if type(value) is list:
-        for index, item in enumerate(value):
-            value[index] = cut(item, cap)
-    elif type(value) is dict:
-        for key, item in value.items():
-            value[key] = cut(item, cap)
-    return value
-
-
 def _redactor(settings: Settings, counters: Counters) -> Redactor | None:
     if settings.redact == "off":
         return None
@@ -646,7 +575,7 @@ def _run(reference: "weakref.ref[Pipeline]", owned: Exporter | None) -> None:
             pipeline.counters.add("failed.worker")
             trouble("failed.worker", f"the worker stumbled and goes on: {type(error).__name__}", exc_info=True)
             time.sleep(_FIRST_RETRY_S)
-        keep = pipeline if pipeline._held else None  # noqa: F841  what waits for a decision outlives the tracer
+        _kept = pipeline if pipeline._held else None  # what waits for a decision outlives the tracer
         del pipeline
 
 

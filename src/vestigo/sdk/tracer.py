@@ -70,31 +70,44 @@ class ActiveSpan(Struct, eq=False, gc=False):
     size: int
     plain: bool = True
     """False once the span ended in another context than the one it was entered in."""
+    started: bool = False
+    """True where no `with` block keeps the span current, but `start_span` made it so."""
     seen_error: int = 0
-    """id() of the exception that a child has told in full, so that its stack is written once."""
+    """`_identity` of the exception that a child has told in full, so that its stack is written once."""
 
     # --- what the program does with it
 
     def attribute(self, key: str, value: object) -> None:
         """Set an attribute. Scalars are kept as they are; containers and objects are copied, within bounds."""
+        record = self.record
+        if record.end_ns is not None:
+            counters.add("dropped.late")  # it is the worker's now, and perhaps written already
+            return
         kind = type(value)
         if kind is str:
             self.size += len(value)  # type: ignore[arg-type]
         elif kind is not int and kind is not float and kind is not bool:
             value = pack(value)
             self.size += len(value)
-        self.record.attributes[key] = value  # type: ignore[assignment]
+        try:
+            record.attributes[key] = value  # type: ignore[assignment]
+        except Exception as error:  # a key that cannot be hashed
+            _swallow("attribute", error)
 
     def update(self, attributes: AttributesIn) -> None:
         """Set several attributes. Anything but a mapping is counted and left out."""
-        with guard("attribute"):
-            for key, value in dict(attributes or {}).items():
+        try:
+            for key, value in dict(() if attributes is None else attributes).items():
                 self.attribute(key, value)
+        except Exception as error:
+            _swallow("attribute", error)
 
     def event(self, name: str, attributes: AttributesIn = None) -> None:
         """Record that something happened now."""
         with guard("event"):
             events = self.record.events
+            if self._is_late():
+                return
             if len(events) >= _MAX_EVENTS:
                 counters.add("dropped.events")
                 return
@@ -102,11 +115,17 @@ class ActiveSpan(Struct, eq=False, gc=False):
             events.append(Event(self.record.start_ns + _clock_ns() - self.started_ns, _text(name), kept))
             self.size += size + 100
 
-    def link(self, other: "ActiveSpan | Link | RemoteParent", attributes: AttributesIn = None) -> None:
+    def link(self, other: "AnySpan | Link | RemoteParent", attributes: AttributesIn = None) -> None:
         """Point to a span that is not the parent, such as one whose result is used here."""
         with guard("link"):
-            kept, size = _copy(attributes)
-            self.record.links.append(Link(other.trace_id, other.span_id or "", kept))
+            if self._is_late():
+                return
+            trace_id, span_id = other.trace_id, other.span_id or ""
+            if not is_trace_id(trace_id) or (span_id and not is_span_id(span_id)):
+                raise ValueError(span_id)
+            kept, size = _copy(other.attributes if attributes is None and isinstance(other, Link) else attributes)
+            state = other.record.trace_state if isinstance(other, ActiveSpan) else other.trace_state
+            self.record.links.append(Link(trace_id, span_id, kept, state))
             self.size += size + 100
 
     def set_status(self, status: Status, message: str = "") -> None:
@@ -114,31 +133,43 @@ class ActiveSpan(Struct, eq=False, gc=False):
         with guard("status"):
             if status not in {"UNSET", "OK", "ERROR"}:
                 raise ValueError(status)
-            self.record.status, self.record.status_message = status, _text(message)
+            if not self._is_late():
+                self.record.status, self.record.status_message = status, _text(message)
 
     def exception(self, error: BaseException, *, stack: bool = True) -> None:
         """Record an exception as an event and the span as failed."""
         with guard("exception"):
+            if self._is_late():
+                return
             name = _error_name(error)
             attributes: dict[str, Any] = {
                 semconv.EXCEPTION_TYPE: name,
                 semconv.EXCEPTION_MESSAGE: describe_error(error),
             }
-            if stack and self.seen_error != id(error):
+            seen = _identity(error)
+            if stack and self.seen_error != seen:
                 attributes[semconv.EXCEPTION_STACK] = _stack(error)
             if isinstance(self.previous, ActiveSpan):
-                self.previous.seen_error = id(error)
+                self.previous.seen_error = seen
             self.event("exception", attributes)
             self.record.attributes.setdefault(semconv.ERROR_TYPE, name)
             self.set_status("ERROR", attributes[semconv.EXCEPTION_MESSAGE] or name)
 
     def end(self, end_ns: int | None = None) -> None:
-        """End the span and hand it over. Ending it again, or in a forked child of its process, does nothing."""
+        """End the span and hand it over. Ending it again, or in a forked child of its process, does nothing.
+
+        What `start_span` made current stops being so. An `end_ns` before the start counts as the start.
+        """
+        if self.started and _is_below(_current.get(), self):
+            _current.set(self.previous)
         record = self.record
         pipeline = self.pipeline
         if pipeline.open.pop(record.span_id, None) is None:
             return
-        record.end_ns = record.start_ns + _clock_ns() - self.started_ns if end_ns is None else int(end_ns)
+        record.end_ns = record.start_ns + _clock_ns() - self.started_ns
+        if end_ns is not None:
+            with guard("end"):
+                record.end_ns = _checked_ns(end_ns, record.start_ns)
         pipeline.put(self, self.size)
 
     # --- as a context manager
@@ -148,12 +179,15 @@ class ActiveSpan(Struct, eq=False, gc=False):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if error is not None:
-            self._fail(error)
-        if _current.get() is self:
-            _current.set(self.previous)
-        else:
-            self._leave(error)
+        try:
+            if error is not None:
+                self._fail(error)
+            if _current.get() is self:
+                _current.set(self.previous)
+            else:
+                self._leave(error)
+        except RecursionError as deep:  # the program has used up its stack; what is raised is its own affair
+            _swallow("exit", deep)
         record = self.record
         pipeline = self.pipeline
         if pipeline.open.pop(record.span_id, None) is not None:
@@ -170,16 +204,19 @@ class ActiveSpan(Struct, eq=False, gc=False):
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, GeneratorExit):
-            self.record.attributes[semconv.ABANDONED] = True
+            self.attribute(semconv.ABANDONED, True)
         else:
             self.exception(error)
 
+    def _is_late(self) -> bool:
+        if self.record.end_ns is None:
+            return False
+        counters.add("dropped.late")
+        return True
+
     def _leave(self, error: BaseException | None) -> None:
         """Stop being current although another span is: step below our leftover children, or be lost."""
-        above = _current.get()
-        while isinstance(above, ActiveSpan) and above is not self:
-            above = above.previous
-        if above is self and not isinstance(error, GeneratorExit):
+        if not isinstance(error, GeneratorExit) and _is_below(_current.get(), self):
             _current.set(self.previous)
         else:  # we end in another context than the one that we were entered in
             self.plain = False
@@ -209,7 +246,8 @@ class ActiveSpan(Struct, eq=False, gc=False):
 
     @name.setter
     def name(self, name: str) -> None:
-        self.record.name = _text(name)
+        if not self._is_late():
+            self.record.name = _text(name)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -330,10 +368,11 @@ class SilentSpan:
 class SilentRoot(SilentSpan):
     """The root of a trace that sampling left out; current while it lasts, so that its children are left out too."""
 
-    __slots__ = ()
+    __slots__ = ("lost",)
 
     def __init__(self, trace_id: str, span_id: str, previous: "Current", trace_state: str) -> None:
         super().__init__(trace_id, span_id, previous, trace_state)
+        self.lost = False
         self.inert = SilentSpan(trace_id, span_id, None, trace_state)
 
     def __enter__(self) -> "SilentRoot":
@@ -341,11 +380,14 @@ class SilentRoot(SilentSpan):
         return self
 
     def __exit__(self, *_: object) -> None:  # type: ignore[override]
+        if _is_below(_current.get(), self):
+            _current.set(self.previous)
+        else:
+            self.lost = True
+
+    def end(self, end_ns: int | None = None) -> None:  # noqa: ARG002  ActiveSpan's
         if _current.get() is self:
             _current.set(self.previous)
-
-    def end(self, end_ns: int | None = None) -> None:
-        self.__exit__()
 
 
 AnySpan: TypeAlias = ActiveSpan | SilentSpan
@@ -373,6 +415,7 @@ class attach:  # noqa: N801  used like a function
 
     def __init__(self, context: Current) -> None:
         self._context = context
+        self._before: Current = None
 
     def __enter__(self) -> Current:
         self._before = _current.get()
@@ -380,8 +423,41 @@ class attach:  # noqa: N801  used like a function
         return self._context
 
     def __exit__(self, *_: object) -> None:
-        if _current.get() is self._context:
+        if _is_below(_current.get(), self._context):  # also where spans below it were left open
             _current.set(self._before)
+
+
+class _Inside:
+    """What is current inside a generator, put in place for each of its steps and never held across a `yield`."""
+
+    __slots__ = ("_before", "_current")
+
+    def __init__(self, span: Current) -> None:
+        self._current = span
+        self._before: Current = None
+
+    def __enter__(self) -> None:
+        self._before = _current.get()
+        _current.set(self._current)
+
+    def __exit__(self, *_: object) -> None:
+        self._current = _current.get()  # the generator's own `with` blocks may have left it at another
+        _current.set(self._before)
+
+
+def carry(function: Callable[P, R]) -> Callable[P, R]:
+    """The function with the span that is current now, for another thread: `pool.submit(carry(work), 1)`.
+
+    Python copies no context into threads (before 3.14), so what runs there would start traces of its own.
+    """
+    context = current_context()
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with attach(context):
+            return function(*args, **kwargs)
+
+    return run
 
 
 class Tracer:
@@ -438,18 +514,20 @@ class Tracer:
             trace_id, parent_id, state, weight = above.trace_id, above.span_id, above.trace_state, above.weight
         elif parent is None and self._head is None:
             trace_id, parent_id, state, weight = getrandbits(128).to_bytes(16).hex(), None, "", 1.0
-        elif type(parent) is SilentRoot:
+        elif type(parent) is SilentRoot and not parent.lost:
             return parent.inert
         else:
             return self._span_below(_found(), name, attributes, kind, links)
         record = Span(
             trace_id, getrandbits(64).to_bytes(8).hex(), name, _time_ns(), parent_id, None, kind,
-            "UNSET", "", {}, [], links or [], self.scope, self.resource, state, weight,
+            "UNSET", "", {}, [], [], self.scope, self.resource, state, weight,
         )  # fmt: skip
         span = ActiveSpan(record, self.pipeline, parent, _clock_ns(), _SPAN_BYTES)
         self._open[record.span_id] = span
-        if attributes:
+        if attributes is not None:
             span.update(attributes)
+        if links is not None:
+            _add_links(span, links)
         return span
 
     def trace(
@@ -477,14 +555,15 @@ class Tracer:
             parent = above
         else:
             parent = RemoteParent(new_trace_id())
-        span = self._root(parent, name or self.settings.service, attributes, kind, None, above)
+        label = self.settings.service if name is None else _text(name) or self.settings.service
+        span = self._root(parent, label, attributes, kind, None, above)
         if isinstance(span, ActiveSpan):
             if correlation is not None:
                 span.attribute(semconv.CORRELATION_ID, correlation)
             if isinstance(above, ActiveSpan):
                 span.link(above)
             with guard("metadata"):
-                for key, value in dict(metadata or {}).items():
+                for key, value in dict(() if metadata is None else metadata).items():
                     span.attribute(f"{METADATA_PREFIX}{_text(key)}", value)
         return span
 
@@ -508,13 +587,7 @@ class Tracer:
             elif span.recording:
                 span.attribute(key, value)
             return
-        kind = type(value)
-        if kind is str:
-            span.size += len(value)  # type: ignore[arg-type, union-attr]
-        elif kind is not int and kind is not float and kind is not bool:
-            value = pack(value)
-            span.size += len(value)  # type: ignore[union-attr]
-        span.record.attributes[key] = value  # type: ignore[assignment, union-attr]
+        span.attribute(key, value)  # type: ignore[union-attr]
 
     def exception(self, error: BaseException) -> None:
         """Record an exception on the current span and mark it as failed."""
@@ -528,33 +601,40 @@ class Tracer:
         self, name: str | None = None, metadata: AttributesIn = None, trace_id: str | None = None
     ) -> AnySpan:
         """Like `trace`, and current at once; `end_trace` ends it."""
-        return self.trace(name, metadata, trace_id).__enter__()
+        return _make_current(self.trace(name, metadata, trace_id))
 
     def start_span(
         self, name: str, attributes: AttributesIn = None, parent: AnySpan | None = None, *, kind: SpanKind = "INTERNAL"
     ) -> AnySpan:
         """Like `span`, and current at once; below `parent` where one is given. `end_span` ends it."""
         if parent is None:
-            return self.span(name, attributes, kind=kind).__enter__()
-        return self.child(parent, name, attributes, kind=kind).__enter__()
+            return _make_current(self.span(name, attributes, kind=kind))
+        return _make_current(self.child(parent, name, attributes, kind=kind))
 
     def child(
         self, parent: Current, name: str, attributes: AttributesIn = None, *, kind: SpanKind = "INTERNAL"
     ) -> AnySpan:
         """A span below the given one, or a new trace for None; not current until it is entered."""
-        return _OFF if self._off else self._span_below(parent, name, attributes, kind, None)
+        if self._off:
+            return _OFF
+        if parent is not None and not isinstance(parent, ActiveSpan | SilentSpan | RemoteParent):
+            _swallow("parent", TypeError(type(parent).__name__))
+            parent = _found()
+        return self._span_below(parent, name, attributes, kind, None)
 
     def end_span(
         self, span: AnySpan | None = None, error: BaseException | None = None, *, status: Status | None = None
     ) -> None:
         """End a span, by default the current one, as failed if an error is given."""
-        span = span or current_span()
         if span is None:
-            counters.add("dropped.no_span")
-            return
-        if status is not None:
-            span.set_status(status)
-        span.__exit__(type(error) if error else None, error, None)
+            span = current_span()
+            if span is None:
+                counters.add("dropped.no_span")
+                return
+        with guard("end"):
+            if status is not None:
+                span.set_status(status)
+            span.__exit__(None if error is None else type(error), error, None)
 
     def end_trace(self, trace: AnySpan | None = None, error: BaseException | None = None) -> None:
         """End a trace's root span, by default the outermost current one, and what is still open below it."""
@@ -612,11 +692,11 @@ class Tracer:
 
     def _off_span(
         self,
-        name: str,
-        attributes: AttributesIn = None,
+        name: str,  # noqa: ARG002  the signature of `span`
+        attributes: AttributesIn = None,  # noqa: ARG002
         *,
-        kind: SpanKind = "INTERNAL",
-        links: list[Link] | None = None,
+        kind: SpanKind = "INTERNAL",  # noqa: ARG002
+        links: list[Link] | None = None,  # noqa: ARG002
     ) -> AnySpan:
         return _OFF
 
@@ -659,12 +739,12 @@ class Tracer:
 
     def _start(self, record: Span, attributes: AttributesIn, links: list[Link] | None, above: Current) -> ActiveSpan:
         record.scope, record.resource = self.scope, self.resource
-        if links:
-            record.links = list(links)
         span = ActiveSpan(record, self.pipeline, above, _clock_ns(), _SPAN_BYTES)
         self._open[record.span_id] = span
-        if attributes:
+        if attributes is not None:
             span.update(attributes)
+        if links is not None:
+            _add_links(span, links)
         return span
 
 
@@ -679,14 +759,16 @@ def traced(
     """`Tracer.traced` for a tracer that is only known when the function is called."""
     keep = kind == "tool" if capture is None else capture
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Any) -> Any:
+        if isinstance(function, staticmethod | classmethod):
+            return type(function)(decorate(function.__func__))
         label = name if isinstance(name, str) else getattr(function, "__qualname__", None) or type(function).__name__
         call = _Call(tracer, label, kind, attributes, function if keep else None)
         if inspect.isasyncgenfunction(function):
             return wraps(function)(_async_generator(call, function))
         if inspect.isgeneratorfunction(function):
             return wraps(function)(_generator(call, function))
-        if inspect.iscoroutinefunction(function):
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
 
             @wraps(function)
             async def run(*args: Any, **kwargs: Any) -> Any:
@@ -702,7 +784,7 @@ def traced(
 
         return run_now
 
-    return decorate(name) if callable(name) else decorate
+    return decorate(name) if callable(name) or isinstance(name, classmethod) else decorate
 
 
 class _Call:
@@ -718,7 +800,7 @@ class _Call:
     ) -> None:
         self._tracer = tracer
         self._name = name
-        self._attributes: dict[str, Any] = dict(attributes or {})
+        self._attributes: dict[str, Any] = dict(() if attributes is None else attributes)
         if kind is not None:
             self._attributes[semconv.SPAN_TYPE] = kind
         tool = kind == "tool"
@@ -763,17 +845,18 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
 def _generator(call: _Call, function: Callable[..., Any]) -> Callable[..., Generator[Any, Any, Any]]:
     def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         span = call.start(args, kwargs)
-        inner = function(*args, **kwargs)
-        step: Callable[[], Any] = lambda: next(inner)  # noqa: E731
+        inside = _Inside(span)
         try:
+            inner = function(*args, **kwargs)
+            step: Callable[[], Any] = lambda: next(inner)  # noqa: E731
             while True:
-                with attach(cast("Current", span)):  # never across the yield below
+                with inside:
                     item = step()
                 try:
                     sent = yield item
                     step = (lambda: next(inner)) if sent is None else (lambda sent=sent: inner.send(sent))
                 except GeneratorExit:
-                    with attach(cast("Current", span)):
+                    with inside:
                         inner.close()
                     raise
                 except BaseException as error:  # thrown in by the caller: the generator's business
@@ -791,17 +874,18 @@ def _generator(call: _Call, function: Callable[..., Any]) -> Callable[..., Gener
 def _async_generator(call: _Call, function: Callable[..., Any]) -> Callable[..., AsyncGenerator[Any, Any]]:
     async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         span = call.start(args, kwargs)
-        inner = function(*args, **kwargs)
-        step: Callable[[], Any] = lambda: anext(inner)  # noqa: E731
+        inside = _Inside(span)
         try:
+            inner = function(*args, **kwargs)
+            step: Callable[[], Any] = lambda: anext(inner)  # noqa: E731
             while True:
-                with attach(cast("Current", span)):  # never across the yield below
+                with inside:
                     item = await step()
                 try:
                     sent = yield item
                     step = (lambda: anext(inner)) if sent is None else (lambda sent=sent: inner.asend(sent))
                 except GeneratorExit:
-                    with attach(cast("Current", span)):
+                    with inside:
                         await inner.aclose()
                     raise
                 except BaseException as error:  # thrown in by the caller: the generator's business
@@ -826,16 +910,35 @@ def _end_failed(span: AnySpan, error: BaseException) -> None:
 def _found() -> Current:
     """The current span or remote parent, past any that ended in another context."""
     found = _current.get()
-    while isinstance(found, ActiveSpan) and not found.plain:
+    while (isinstance(found, ActiveSpan) and not found.plain) or (isinstance(found, SilentRoot) and found.lost):
         found = found.previous
     return found
+
+
+def _is_below(inner: Current, outer: Current) -> bool:
+    """True for the same, and for a span that was made while the outer one was current."""
+    while inner is not outer and isinstance(inner, ActiveSpan | SilentSpan):
+        inner = inner.previous
+    return inner is outer
+
+
+def _make_current(span: AnySpan) -> AnySpan:
+    if isinstance(span, ActiveSpan):
+        span.started = True
+    return span.__enter__()
+
+
+def _add_links(span: ActiveSpan, links: "list[Link]") -> None:
+    with guard("link"):
+        for link in links:
+            span.link(link)
 
 
 def _copy(attributes: AttributesIn) -> tuple[dict[str, Any], int]:
     """Attributes copied as `ActiveSpan.attribute` does, and their size in bytes."""
     kept: dict[str, Any] = {}
     size = 0
-    for key, value in dict(attributes or {}).items():
+    for key, value in dict(() if attributes is None else attributes).items():
         kind = type(value)
         if kind is str:
             size += len(value)
@@ -860,11 +963,35 @@ def _error_name(error: BaseException) -> str:
 
 
 def _stack(error: BaseException) -> str:
-    text = "".join(traceback.format_exception(error))
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception as failed:  # it asks the program's classes for their names and texts
+        return f"<cannot read stack: {type(failed).__name__}>"
     return text if len(text) <= _STACK_CHARACTERS else "…" + text[-_STACK_CHARACTERS:]
 
 
+def _identity(error: BaseException) -> int:
+    """Tells this exception from others; where it was raised counts too, since id() is soon used again."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return hash((id(error), None if tb is None else (id(tb.tb_frame.f_code), tb.tb_lasti)))
+
+
+def _checked_ns(end_ns: int, start_ns: int) -> int:
+    given = int(end_ns)
+    if not 0 <= given < 1 << 63:
+        raise ValueError(given)
+    return max(given, start_ns)
+
+
+def _swallow(what: str, error: Exception) -> None:
+    """`guard` for where entering one on each call would cost too much."""
+    with guard(what):
+        raise error
+
+
 __all__ = [
-    "ActiveSpan", "AnySpan", "Current", "Head", "RemoteParent", "SilentSpan", "Tracer", "attach", "current_context",
-    "current_span", "is_span_id", "is_trace_id", "traced",
+    "ActiveSpan", "AnySpan", "Current", "Head", "RemoteParent", "SilentSpan", "Tracer", "attach", "carry",
+    "current_context", "current_span", "is_span_id", "is_trace_id", "traced",
 ]  # fmt: skip

@@ -9,6 +9,9 @@ import base64
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from itertools import islice
+from numbers import Integral, Real
 from typing import Any, Final
 
 import msgspec
@@ -17,28 +20,62 @@ from vestigo.record import Value
 
 MAX_DEPTH: Final = 32
 MAX_ITEMS: Final = 10_000
-_FAST_ITEMS: Final = 2_000  # longer containers take the counting way at once
+_FAST_ITEMS: Final = 2_000  # more take the counting way
 _MAX_FOREIGN_TEXT: Final = 10_000  # characters of a str() or repr() that we keep
 _INT64: Final = 1 << 63
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=lambda value: _foreign(value, 0))
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_CONTAINERS: Final = frozenset({list, dict, tuple, set, frozenset})
+_TEXT: Final = frozenset({str})
+
+_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(strict=False).decode
 
 
 def pack(value: object) -> bytes:
     """Copy a container or a foreign object into msgpack bytes, at most MAX_ITEMS items and MAX_DEPTH deep.
 
-    Never raises: what cannot be read becomes `<cannot read CLASS: ERROR>`. A cycle ends as a `<deeper than N>` marker.
+    Never raises an Exception: what cannot be read becomes `<cannot read CLASS: ERROR>`. A cycle ends as a
+    `<deeper than N>` marker. Other BaseExceptions pass, since a signal handler may raise them here.
     """
     try:
-        if isinstance(value, list | dict | tuple | set | frozenset) and len(value) <= _FAST_ITEMS:
-            return _encoder.encode(value)
-    except Exception:  # noqa: S110  a user's object, a cycle, a huge integer: the careful way copes with each
+        if _is_plain(value):
+            return _encode(value)
+    except Exception:  # noqa: S110  a huge integer, a surrogate, a change by another thread: the careful way copes
         pass
     try:
-        return _encoder.encode(_Copier().copy(value, 0))
+        return _encode(_Copier().copy(value, 0))
     except Exception as error:
-        return msgspec.msgpack.encode(f"<cannot read {type(value).__name__}: {type(error).__name__}>")
+        return _encode(f"<cannot read {type(value).__name__}: {type(error).__name__}>")
+
+
+def _is_plain(value: Any) -> bool:
+    """True for few and not too deeply nested built-in values, which the C encoder copies without running foreign code.
+
+    Level by level, so that lists which share and share again (a billion items from ten lists) are found in time.
+    """
+    if type(value) not in _CONTAINERS:
+        return False
+    left = _FAST_ITEMS
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for container in level:
+            left -= len(container)
+            if left < 0:
+                return False
+            items = container
+            if type(container) is dict:
+                if not _TEXT.issuperset(map(type, container)):
+                    return False
+                items = container.values()
+            below += [item for item in items if type(item) not in _SCALARS]
+        if not below:
+            return True
+        if not _CONTAINERS.issuperset(map(type, below)):
+            return False
+        level = below
+    return False
 
 
 def unpack(packed: bytes) -> Value:
@@ -134,7 +171,7 @@ def _safe_text(value: object) -> str:
 
 
 class _Copier:
-    """One careful copy with a budget of items; used where the C encoder gave up or the container is long."""
+    """One careful copy with a budget of items, which runs the program's own code where it must and trusts nothing."""
 
     def __init__(self) -> None:
         self._left = MAX_ITEMS
@@ -150,62 +187,81 @@ class _Copier:
             return _tidy_int(value)
         if depth >= MAX_DEPTH:
             return f"<deeper than {MAX_DEPTH}>"
-        if isinstance(value, dict):
+        try:
+            return self._container(value, depth)
+        except RecursionError:
+            return f"<{kind.__name__}: nested too deep>"
+        except Exception as error:
+            return f"<{kind.__name__}: reading raised {type(error).__name__}>"
+
+    def _container(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if issubclass(kind, dict):
             return self._pairs(dict.items(value), dict.__len__(value), depth)
-        if isinstance(value, list | tuple | set | frozenset):
-            return self._items(value, len(value), depth)
-        if isinstance(value, bytes | bytearray | memoryview):
+        for base in (list, tuple, set, frozenset):
+            if issubclass(kind, base):  # the base's own methods: a subclass may do anything in its
+                return self._items(base.__iter__(value), base.__len__(value), depth)
+        if issubclass(kind, bytes | bytearray | memoryview):
             return bytes(value)
-        return self._foreign_copy(value, depth)
+        plain = _foreign(value)
+        return plain if type(plain) is str else self.copy(plain, depth + 1)
 
     def _pairs(self, pairs: Iterable[tuple[Any, Any]], length: int, depth: int) -> dict[str, Any]:
         copied: dict[str, Any] = {}
-        for key, item in pairs:
+        for key, item in list(islice(pairs, max(self._left, 0))):  # another thread may change it meanwhile
             if self._left <= 0:
-                copied["<more>"] = f"<{length - len(copied)} of {length} items left out>"
                 break
             copied[key_text(key)] = self.copy(item, depth + 1)
+        if len(copied) < length and self._left <= 0:
+            copied["<more>"] = f"<{length - len(copied)} of {length} items left out>"
         return copied
 
     def _items(self, items: Iterable[Any], length: int, depth: int) -> list[Any]:
         copied: list[Any] = []
-        for item in items:
+        for item in list(islice(items, max(self._left, 0))):
             if self._left <= 0:
-                copied.append(f"<{length - len(copied)} of {length} items left out>")
                 break
             copied.append(self.copy(item, depth + 1))
+        if len(copied) < length:
+            copied.append(f"<{length - len(copied)} of {length} items left out>")
         return copied
 
-    def _foreign_copy(self, value: Any, depth: int) -> Any:
-        plain = _foreign(value, depth)
-        return plain if isinstance(plain, str) else self.copy(plain, depth + 1)
 
-
-def _foreign(value: Any, depth: int) -> Any:
-    """A program's own object as plain data: a pydantic model's dump, a mapping's items, else its text.
-
-    Runs the object's own code at most twice and trusts nothing it says.
+def _foreign(value: Any) -> Any:
+    """A program's own object as plain data: a model's dump, the fields of a dataclass, a number, a mapping's items,
+    else its text. Runs little of the object's own code; it may raise whatever that raises.
     """
-    if depth >= MAX_DEPTH:
-        return f"<deeper than {MAX_DEPTH}>"
-    try:
-        dump = _own_method(value, "model_dump") or _own_method(value, "to_dict")
-        if dump is not None:
-            plain = dump(value)
-            return plain if isinstance(plain, dict | list | str) else _safe_text(value)
-        if isinstance(value, int):
-            return int.__int__(value)
-        if isinstance(value, float):
-            return float.__float__(value)
-        if isinstance(value, str):
-            return clean_text(str.__str__(value))
-        if isinstance(value, Mapping):
-            return _first_items(value)
-    except RecursionError:
-        raise
-    except Exception as error:
-        return f"<{type(value).__name__}: reading raised {type(error).__name__}>"
-    return _safe_text(value)
+    dump = _own_method(value, "model_dump") or _own_method(value, "to_dict")
+    if dump is not None:
+        plain = dump(value)
+        return plain if type(plain) in _CONTAINERS or type(plain) is str else _safe_text(value)
+    for plain_type, read in _READERS:
+        if issubclass(type(value), plain_type):
+            return read(value)
+    names = _field_names(type(value))
+    if names is not None:
+        return {name: getattr(value, name, None) for name in names}
+    return _first_items(value) if isinstance(value, Mapping) else _safe_text(value)
+
+
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass, a msgspec Struct or an attrs class."""
+    fields = kind.__dict__.get("__dataclass_fields__") or getattr(kind, "__dataclass_fields__", None)
+    if isinstance(fields, dict):
+        return tuple(fields)
+    names = kind.__struct_fields__ if issubclass(kind, msgspec.Struct) else getattr(kind, "__attrs_attrs__", None)
+    return None if not names else tuple(getattr(name, "name", name) for name in names)
+
+
+_READERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    (Enum, lambda value: value.value),
+    (int, int.__int__),
+    (float, float.__float__),
+    (str, lambda value: clean_text(str.__str__(value))),
+    (dt.datetime | dt.date | dt.time, lambda value: value.isoformat()),
+    (Integral, int),  # numpy's numbers are registered as these
+    (Real, float),
+)
 
 
 def _first_items(mapping: "Mapping[Any, Any]") -> dict[Any, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import apsw
 import msgspec
 
 from vestigo.errors import StorageError
@@ -112,7 +113,7 @@ class SQLiteTraceStorage:
         self._transaction(lambda writer: delete_loose_logs(writer, query))
         with storage_errors(self.path), self._connections.lock:
             self._connections.writer().execute("INSERT INTO words(words) VALUES('optimize')")
-            self._connections.writer().pragma("wal_checkpoint(TRUNCATE)")
+            self._connections.writer().wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)  # old pages lie in the log
         return deleted
 
     def close(self) -> None:

@@ -25,7 +25,10 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 LONG_TEXT: Final = 256  # characters; shorter texts cost less in the row than a body's own row does
-_LEVEL: Final = 3
+_OPTIONS: Final[dict[int, int]] = {  # a checksum costs 4 bytes, and tells damage that would give another text
+    int(zstd.CompressionParameter.compression_level): 3,
+    int(zstd.CompressionParameter.checksum_flag): 1,
+}
 _DICTIONARY_BYTES: Final = 16_384
 _TRAIN_AT: Final = (300, 20_000)  # samples: early, and once more when there is a good choice
 _LIST: Final = 1  # msgpack extension types: a list of bodies, one body
@@ -92,7 +95,7 @@ class Codec:
     def _use(self, number: int, kind: str, content: bytes) -> None:
         dictionary = self._dictionaries.get(number) or zstd.ZstdDict(content)
         self._dictionaries[number] = dictionary
-        self._compressors[kind] = zstd.ZstdCompressor(level=_LEVEL, zstd_dict=dictionary)
+        self._compressors[kind] = zstd.ZstdCompressor(options=_OPTIONS, zstd_dict=dictionary)
         self._trained[kind] += 1
 
     def compress(self, kind: str, data: bytes) -> bytes:
@@ -105,7 +108,7 @@ class Codec:
                 self._train(kind, samples[-2_000:])
         compressor = self._compressors.get(kind)
         if compressor is None:
-            return zstd.compress(data, _LEVEL)
+            return zstd.compress(data, options=_OPTIONS)
         return compressor.compress(data, mode=compressor.FLUSH_FRAME)
 
     def _train(self, kind: str, samples: list[bytes]) -> None:
@@ -206,7 +209,10 @@ def encode_rest(span: Span, attributes: dict[str, Any]) -> bytes:
 
 def decode_rest(data: bytes) -> SpanRest:
     """What `encode_rest` encoded; attributes may hold references."""
-    return msgspec.convert(_decode_value(data), SpanRest)
+    try:
+        return msgspec.convert(_decode_value(data), SpanRest)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StorageError(f"a stored record is damaged: {error}; run `vestigo verify`") from None
 
 
 def references(attributes: dict[str, Any]) -> Iterable[int]:
