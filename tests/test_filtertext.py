@@ -6,22 +6,8 @@ from hypothesis import strategies as st
 
 from vestigo.errors import QueryError
 from vestigo.filtertext import MAX_CHARACTERS, MAX_DEPTH, filter_text, parse_filter
-from vestigo.query import (
-    FIELDS,
-    HAS,
-    And,
-    Compare,
-    Filter,
-    Not,
-    OneOf,
-    Or,
-    Text,
-    TraceView,
-    Within,
-    check_filter,
-    span_matches,
-    tokens,
-)  # fmt: skip
+from vestigo.matching import TraceView, span_matches, tokens
+from vestigo.query import FIELDS, HAS, And, Compare, Filter, Not, OneOf, Or, Text, Within, check_filter
 from vestigo.record import Span, Trace
 
 

@@ -11,8 +11,8 @@ TESTS = Path(__file__).parent
 LAYERS = [
     {"record", "version"},
     {"errors", "semconv", "sketch"},
-    {"diagnostics", "settings", "normalize"},
-    {"query", "prices", "metrics", "redact", "detectors", "keynames", "specimens", "otlp"},
+    {"diagnostics", "settings", "normalize", "values"},
+    {"query", "matching", "prices", "metrics", "redact", "detectors", "keynames", "specimens", "otlp"},
     {"filtertext"},
     {"sdk", "storage"},
     {"instrument"},
@@ -20,8 +20,14 @@ LAYERS = [
     {"testing", "cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-STRANGERS = [("sdk", "storage"), ("storage", "sdk"), ("storage", "instrument"), ("query", "metrics")]
-UNTESTED_BY_NAME = {"__init__.py"}
+STRANGERS = [
+    ("sdk", "storage"),
+    ("storage", "sdk"),
+    ("storage", "instrument"),
+    ("query", "metrics"),
+    ("query", "matching"),
+]
+UNTESTED_BY_NAME = {"__init__.py", "__main__.py"}
 
 
 def modules():

@@ -123,6 +123,116 @@ def test_what_cannot_be_read_is_named(wire, named):
         otlp.decode_logs(wire)
 
 
+def spans_of(*wires):
+    return otlp.decode_traces(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": list(wires)}]}]}))
+
+
+def logs_of(*wires):
+    return otlp.decode_logs(json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": list(wires)}]}]}))
+
+
+WIRE = {"traceId": "a" * 32, "spanId": "b" * 16, "name": "x", "startTimeUnixNano": "5"}
+
+
+def attribute(**value):
+    return {**WIRE, "attributes": [{"key": "k", "value": value}]}
+
+
+def test_null_means_not_told():
+    """As the JSON mapping of protobuf has it: a null field is one that is not there."""
+    nulls = dict.fromkeys(("attributes", "events", "links", "status", "traceState", "parentSpanId", "endTimeUnixNano"))
+    assert spans_of({**WIRE, **nulls}) == spans_of(WIRE)
+    nulls = dict.fromkeys(("traceId", "spanId", "body", "attributes", "eventName", "severityNumber", "severityText"))
+    assert logs_of({"timeUnixNano": 1, **nulls}) == [Log(1)]
+    assert otlp.decode_traces('{"resourceSpans":[{"resource":null,"scopeSpans":[{"scope":null,"spans":null}]}]}') == []
+    assert otlp.decode_logs('{"resourceLogs":null}') == []
+    assert spans_of(attribute(arrayValue={"values": None}))[0].attributes == {"k": []}
+
+
+def test_ids_of_zeros_mean_none():
+    """Some emitters write zeros for a root's parent and for a log outside a trace."""
+    assert spans_of({**WIRE, "parentSpanId": "0" * 16})[0].parent_id is None
+    assert logs_of({"timeUnixNano": 1, "traceId": "0" * 32, "spanId": "0" * 16}) == [Log(1)]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ({"doubleValue": "1.5"}, 1.5),
+        ({"doubleValue": "NaN"}, "NaN"),
+        ({"doubleValue": "-Infinity"}, "-Infinity"),
+        ({"intValue": str(2**63 - 1)}, 2**63 - 1),
+        ({"intValue": -(2**63)}, -(2**63)),
+        ({"bytesValue": "-_8="}, "base64:+/8="),
+        ({"bytesValue": "AAE"}, "base64:AAE="),
+        ({"stringValue": ""}, ""),
+        ({"kvlistValue": {}}, {}),
+    ],
+)
+def test_values_are_read_in_every_spelling(value, read):
+    """Doubles as text, both base64 alphabets, empty ones."""
+    assert spans_of(attribute(**value))[0].attributes == {"k": read}
+
+
+@pytest.mark.parametrize(
+    ("wire", "named"),
+    [
+        (attribute(intValue=str(2**63)), "does not fit 64 bits"),
+        (attribute(intValue=10**30), "does not fit 64 bits"),
+        (attribute(doubleValue="much"), "'much'"),
+        ({**WIRE, "startTimeUnixNano": 2**64 - 1}, "startTimeUnixNano"),
+        ({**WIRE, "startTimeUnixNano": -1}, "before 1970"),
+        ({**WIRE, "links": [{"traceId": "\x1b[31m", "spanId": "b" * 16}]}, "traceId of a link"),
+        ({**WIRE, "kind": "SPAN_KIND_CLIENT"}, "kind"),
+    ],
+)
+def test_what_no_record_can_hold_is_refused(wire, named):
+    """Numbers beyond 64 bits, times before 1970, links that are none, enums by name."""
+    with pytest.raises(IngestError, match=named):
+        spans_of(wire)
+
+
+def test_values_nested_without_end_are_refused():
+    """However deep, the answer is an IngestError and not the end of Python's stack."""
+    for depth in (300, 3_000, 100_000):
+        value = '{"arrayValue":{"values":[' * depth + "]}}" * depth
+        text = '{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"k","value":%s}]}]}]}]}' % value
+        with pytest.raises(IngestError):
+            otlp.decode_traces(text)
+        with pytest.raises(IngestError):
+            otlp.decode_logs('{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":%s}]}]}]}' % value)
+
+
+@pytest.mark.parametrize(
+    ("wire", "severity"),
+    [({"severityNumber": 17}, 17), ({"severityText": "WARN"}, 13), ({"severityNumber": 99}, 24), ({}, 9)],
+)
+def test_severity_is_found(wire, severity):
+    """By number, else by the level's name, always from 1 to 24."""
+    assert logs_of({"timeUnixNano": "1", **wire})[0].severity == severity
+
+
+@pytest.mark.parametrize(
+    "weight", [{"doubleValue": -3}, {"stringValue": "heavy"}, {"boolValue": True}, {"intValue": 0}]
+)
+def test_a_weight_that_makes_no_sense_is_1(weight):
+    """A sender cannot make sums wrong with it."""
+    assert spans_of({**WIRE, "attributes": [{"key": "vestigo.weight", "value": weight}]})[0].weight == 1
+
+
+def test_records_are_grouped_by_resource_and_scope():
+    """Equal resources and scopes are written once, in the order of their first record."""
+    one, other = Resource({"service.name": "a"}), Resource({"service.name": "b"})
+    spans = [
+        Span("a" * 32, f"{n:016x}", "x", n, resource=resource, scope=Scope(scope))
+        for n, (resource, scope) in enumerate(
+            [(one, "s"), (other, "s"), (Resource(dict(one.attributes)), "t"), (one, "s")], 1
+        )
+    ]
+    groups = json.loads(otlp.encode_traces(spans))["resourceSpans"]
+    assert [[len(scoped["spans"]) for scoped in group["scopeSpans"]] for group in groups] == [[2, 1], [1]]
+
+
 @given(st.binary(max_size=60) | st.text(max_size=60))
 def test_hostile_bytes_raise_nothing_else(data):
     """Any bytes are records or an IngestError."""

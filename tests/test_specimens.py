@@ -7,8 +7,9 @@ from random import Random
 import msgspec
 import pytest
 
+from vestigo.matching import TraceView, log_matches, span_matches, trace_matches
 from vestigo.normalize import normalize
-from vestigo.query import Query, TraceView, check_query, log_matches, span_matches, trace_matches
+from vestigo.query import Query, check_query
 from vestigo.record import Batch, Log, Span, Trace, order_spans
 from vestigo.specimens import Specimens, copy_batch
 from vestigo.storage.grouping import check_grouping

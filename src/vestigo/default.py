@@ -1,22 +1,26 @@
 """The default tracer of a program, and the wiring of parts that do not know each other."""
 
+import logging
+import math
+import os
 import threading
 import time
 from typing import Any
 
 import vestigo.instrument as _instrument
 from vestigo import semconv
-from vestigo.diagnostics import counters, guard
-from vestigo.record import Log, Resource, Scope, Span, Trace
+from vestigo.diagnostics import counters, guard, trouble
+from vestigo.errors import VestigoError
+from vestigo.record import Batch, Log, Resource, Scope, Span, Trace
 from vestigo.sdk import middleware as _middleware
 from vestigo.sdk import pipeline as _pipeline
 from vestigo.sdk import tracer as _tracer
 from vestigo.sdk.ids import is_span_id, is_trace_id, new_trace_id
 from vestigo.sdk.pipeline import Exporter, Pipeline
 from vestigo.sdk.tracer import AnySpan, AttributesIn, Tracer
-from vestigo.sdk.values import key_text, pack
-from vestigo.settings import default_storage_url, load_settings, resource_attributes
+from vestigo.settings import Settings, default_storage_url, load_settings, resource_attributes
 from vestigo.storage import open_storage
+from vestigo.values import key_text, pack
 from vestigo.version import VERSION
 
 _lock = threading.RLock()
@@ -62,7 +66,7 @@ def traced(
     name: Any = None, /, *, kind: str | None = None, attributes: AttributesIn = None, capture: bool | None = None
 ) -> Any:
     """`Tracer.traced` with the default tracer as it is when the function is called."""
-    return _tracer.traced(default_tracer, name, kind=kind, attributes=attributes, capture=capture)
+    return _tracer.traced(_willing_tracer, name, kind=kind, attributes=attributes, capture=capture)
 
 
 def score(
@@ -81,16 +85,13 @@ def score(
     """
     with guard("score"):
         trace_id, span_id = _target(target)
-        if trace_id is None or not isinstance(name, str) or not name:
+        told = _told(value)
+        if trace_id is None or told is None or not isinstance(name, str) or not name:
             counters.add("dropped.score")
             return
-        said: dict[str, Any] = {semconv.EVALUATION_NAME: name}
-        if isinstance(value, str):
-            said[semconv.EVALUATION_LABEL] = value
-        else:
-            said[semconv.EVALUATION_SCORE] = float(value)
+        said: dict[str, Any] = {semconv.EVALUATION_NAME: name, **told}
         if comment is not None:
-            said[semconv.EVALUATION_EXPLANATION] = str(comment)
+            said[semconv.EVALUATION_EXPLANATION] = comment = str(comment)
         said.update({key_text(key): pack(item) for key, item in dict(attributes or {}).items()})
         pipeline = getattr(target, "pipeline", None)
         if tracer is not None or not isinstance(pipeline, Pipeline):
@@ -105,7 +106,39 @@ def score(
             resource=Resource(resource_attributes(pipeline.settings)),
             log_id=new_trace_id(),
         )
-        pipeline.put_log(log, 500 + len(name) + len(str(comment or "")))
+        pipeline.put_log(log, 500 + len(name) + len(comment or ""))
+
+
+def _told(value: object) -> dict[str, Any] | None:
+    """A label, or a finite number; None for what is neither."""
+    if isinstance(value, str):
+        return {semconv.EVALUATION_LABEL: value}
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return {semconv.EVALUATION_SCORE: number} if math.isfinite(number) else None
+
+
+def _willing_tracer() -> Tracer:
+    """The default tracer, or one that records nothing where the environment allows none: the program goes on."""
+    global _default
+    try:
+        return default_tracer()
+    except VestigoError as error:
+        counters.add("failed.configure")
+        trouble("failed.configure", f"nothing is recorded: {error}", level=logging.ERROR)
+        with _lock:
+            _default = _default or Tracer(storage=_Nowhere(), settings=Settings(disabled=True))
+        return _default
+
+
+class _Nowhere:
+    """The storage of a tracer that records nothing."""
+
+    def write(self, batch: Batch) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def _target(target: Any) -> tuple[str | None, str | None]:
@@ -125,5 +158,14 @@ def _open(url: str) -> Exporter:
 _pipeline.opener = _open
 _instrument.get_tracer = default_tracer
 _middleware.default_tracer = default_tracer
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.RLock()  # another thread may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 __all__ = ["configure", "default_tracer", "score", "shutdown", "traced"]

@@ -24,6 +24,7 @@ from typing import Final, Literal, NamedTuple, cast, get_args
 import re2  # pyright: ignore[reportMissingTypeStubs]
 
 from vestigo.errors import QueryError
+from vestigo.matching import tokens
 from vestigo.query import (
     FIELDS,
     HAS,
@@ -40,8 +41,7 @@ from vestigo.query import (
     Within,
     check_field,
     pattern,
-    tokens,
-)  # fmt: skip
+)
 from vestigo.record import Kind, Status
 
 MAX_CHARACTERS: Final = 10_000

@@ -23,6 +23,7 @@ from vestigo.detectors import DETECTORS, Find, Form, Gate, compile_detector, com
 from vestigo.errors import SettingsError
 from vestigo.keynames import MARKED, find_pairs, is_secret_key, pair_gate, pair_pattern, plain_name
 from vestigo.record import Attributes, Batch, Log, Resource, Scope, Span
+from vestigo.values import pack, unpack
 
 Mode: TypeAlias = Literal["replace", "last4", "hash"]
 TextRule: TypeAlias = Callable[[str], str]
@@ -389,8 +390,6 @@ def sanitize_for_logging(data: object) -> Any:
 
     Never raises: what cannot be read, or nests too deep, becomes a marker in `<...>`. Bytes become `base64:...`.
     """
-    from vestigo.sdk.values import pack, unpack  # noqa: PLC0415  the pipeline, which is there, imports us
-
     return _default_redactor().value(unpack(pack(data)))
 
 

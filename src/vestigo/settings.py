@@ -93,6 +93,9 @@ _OTEL_NAMES = {
 }
 
 _SHARES = ("sample_rate", "content_sample_rate", "tail_sample_rate")
+_LONGEST_S = 86_400.0  # of a wait: a lock cannot wait for ever longer times
+_OTEL_LEVELS = {"WARN": "WARNING", "TRACE": "DEBUG", "VERBOSE": "DEBUG", "ALL": "DEBUG", "NONE": "CRITICAL"}
+"""Levels that other OpenTelemetry SDKs take in OTEL_LOG_LEVEL."""
 _POSITIVE = ("queue_bytes", "flush_interval_s", "max_value_bytes", "max_attributes", "tail_wait_s", "open_after_s")
 
 
@@ -114,6 +117,9 @@ def load_settings(given: Mapping[str, object] | None = None, environ: Mapping[st
             text = environment_value(name, environ)
             if text is not None:
                 values[name] = _parse(name, text, kind)
+    if "log_level" in values:
+        level = values["log_level"].upper()
+        values["log_level"] = _OTEL_LEVELS.get(level, level)
     settings = Settings(**values)
     _check_ranges(settings)
     return settings
@@ -192,8 +198,22 @@ def _check_ranges(settings: Settings) -> None:
         value = getattr(settings, name)
         if not value > 0:
             raise SettingsError(f"setting {name}={value!r} must be above 0, such as {_default(name)!r}")
+        if name.endswith("_s") and value > _LONGEST_S:
+            raise SettingsError(f"setting {name}={value!r} is too long; give at most {_LONGEST_S:.0f} seconds")
+    for name in ("tail_slow_s", "tail_cost_usd"):
+        value = getattr(settings, name)
+        if not value >= 0:
+            raise SettingsError(f"setting {name}={value!r} must be at least 0, such as {_default(name)!r}")
+    _check_words(settings)
+
+
+def _check_words(settings: Settings) -> None:
     if not 0 <= settings.exit_timeout_s <= 60:
         raise SettingsError(f"setting exit_timeout_s={settings.exit_timeout_s!r} must be from 0 to 60 seconds")
+    try:
+        msgspec.json.encode(settings.resource_attributes)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise SettingsError(f"setting resource_attributes: {error}; give text, numbers and switches") from None
     if settings.log_level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise SettingsError(f"setting log_level={settings.log_level!r}; give DEBUG, INFO, WARNING or ERROR")
     if not settings.service.strip():

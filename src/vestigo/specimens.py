@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import msgspec
 
 from vestigo import semconv
+from vestigo.matching import TraceView, log_texts, log_values, span_texts, span_values, tokens, trace_values
 from vestigo.normalize import normalize
 from vestigo.query import (
     HAS,
@@ -26,15 +27,8 @@ from vestigo.query import (
     Query,
     Scalar,
     Text,
-    TraceView,
     Within,
-    log_texts,
-    log_values,
-    span_texts,
-    span_values,
-    tokens,
-    trace_values,
-)  # fmt: skip
+)
 from vestigo.record import Batch, Cost, Event, Link, Log, Resource, Scope, Span, Status, Trace, Value
 
 Subject: TypeAlias = Literal["span", "trace", "log"]

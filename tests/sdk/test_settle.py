@@ -2,7 +2,7 @@
 
 from vestigo.record import Event, Span
 from vestigo.sdk.settle import cut, settle_span, snapshot
-from vestigo.sdk.values import pack
+from vestigo.values import pack
 
 
 def test_packed_values_are_unpacked_everywhere():

@@ -7,8 +7,9 @@ import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from vestigo.matching import log_score, message_text, summarize
 from vestigo.normalize import messages
-from vestigo.query import TraceSummary, log_score, message_text, summarize
+from vestigo.query import TraceSummary
 from vestigo.record import Log, Span, Trace
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")

@@ -16,7 +16,7 @@ import msgspec
 from vestigo import semconv
 from vestigo.diagnostics import guard
 from vestigo.sdk.tracer import _error_name
-from vestigo.sdk.values import describe_error
+from vestigo.values import describe_error
 
 _clock_ns = time.perf_counter_ns
 _decode_strictly = msgspec.json.Decoder().decode

@@ -26,7 +26,7 @@ from vestigo import semconv
 from vestigo.diagnostics import counters, trouble
 from vestigo.errors import SettingsError
 from vestigo.record import Log
-from vestigo.sdk.values import clean_text, describe_error, key_text, pack, tidy, unpack
+from vestigo.values import clean_text, describe_error, key_text, pack, tidy, unpack
 
 LEVELS: Final = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _SPELLINGS = {**LEVELS, "WARN": 30, "FATAL": 50}

@@ -43,8 +43,8 @@ from vestigo.sdk.logformat import (
 from vestigo.sdk.pipeline import _redactor
 from vestigo.sdk.settle import cut
 from vestigo.sdk.tracer import RemoteParent, SilentSpan, Tracer, current_context
-from vestigo.sdk.values import key_text, pack
 from vestigo.settings import Settings, load_settings
+from vestigo.values import key_text, pack
 
 DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
 _LOG_BYTES = 500  # what a Log without text takes in memory

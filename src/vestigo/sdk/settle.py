@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from vestigo.record import Log, Span
-from vestigo.sdk.values import tidy, unpack
+from vestigo.values import tidy, unpack
 
 
 def settle_span(span: Span, max_attributes: int = 256) -> None:

@@ -21,8 +21,8 @@ from vestigo.diagnostics import counters, guard
 from vestigo.record import METADATA_PREFIX, Event, Link, Resource, Scope, Span, SpanKind, Status
 from vestigo.sdk.ids import getrandbits, is_span_id, is_trace_id, new_span_id, new_trace_id, trace_id_from
 from vestigo.sdk.pipeline import Pipeline
-from vestigo.sdk.values import describe_error, pack, unpack
 from vestigo.settings import Settings, load_settings, resource_attributes
+from vestigo.values import describe_error, pack, unpack
 from vestigo.version import VERSION
 
 P = ParamSpec("P")

@@ -7,7 +7,8 @@ from typing import Any, get_args
 from msgspec import Struct
 
 from vestigo.errors import QueryError
-from vestigo.query import FIELDS, Grouping, Measure, Row, TraceView, is_unpriced, span_values
+from vestigo.matching import TraceView, is_unpriced, span_values
+from vestigo.query import FIELDS, Grouping, Measure, Row
 from vestigo.record import NormalForm, Span, Trace, Usage, Value
 from vestigo.sketch import Sketch
 

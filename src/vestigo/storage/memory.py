@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from vestigo.errors import SettingsError
+from vestigo.matching import summarize
 from vestigo.query import (
     Grouping,
     Page,
@@ -17,9 +18,8 @@ from vestigo.query import (
     log_sort_key,
     page_of,
     span_sort_key,
-    summarize,
     summary_sort_key,
-)  # fmt: skip
+)
 from vestigo.record import Batch, Log, Span, Trace, order_spans
 from vestigo.storage import Capabilities, Feeder, feed, query_traces, settle, store_trace
 from vestigo.storage.scan import (

@@ -6,20 +6,8 @@ from operator import itemgetter
 from typing import Generic, TypeVar
 
 from vestigo.errors import QueryError
-from vestigo.query import (
-    Grouping,
-    Page,
-    Query,
-    Row,
-    SortKey,
-    TraceView,
-    log_matches,
-    make_cursor,
-    read_cursor,
-    span_matches,
-    span_values,
-    trace_matches,
-)  # fmt: skip
+from vestigo.matching import TraceView, log_matches, span_matches, span_values, trace_matches
+from vestigo.query import Grouping, Page, Query, Row, SortKey, make_cursor, read_cursor
 from vestigo.record import Log, Span, Trace
 from vestigo.storage.grouping import Groups, count_values
 

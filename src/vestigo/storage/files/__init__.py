@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vestigo.errors import SettingsError, StorageError
+from vestigo.matching import summarize
 from vestigo.query import (
     Grouping,
     Page,
@@ -26,9 +27,8 @@ from vestigo.query import (
     check_query,
     log_sort_key,
     span_sort_key,
-    summarize,
     summary_sort_key,
-)  # fmt: skip
+)
 from vestigo.record import Batch, Log, Span, Trace
 from vestigo.storage import Capabilities, Feeder, feed, query_traces, settle, store_trace
 from vestigo.storage.files.eraser import Eraser

@@ -13,7 +13,7 @@ import apsw
 import msgspec
 
 from vestigo.errors import StorageError
-from vestigo.query import message_text, tokens
+from vestigo.matching import message_text, tokens
 from vestigo.record import Event, Link, NormalForm, Span, Value
 
 try:

@@ -12,23 +12,8 @@ from typing import Any, Final, get_args
 from msgspec import Struct
 
 from vestigo.errors import QueryError
-from vestigo.query import (
-    HAS,
-    And,
-    Compare,
-    Filter,
-    Not,
-    OneOf,
-    Op,
-    Or,
-    Scalar,
-    Text,
-    Within,
-    check_field,
-    compare,
-    pattern,
-    tokens,
-)  # fmt: skip
+from vestigo.matching import compare, tokens
+from vestigo.query import HAS, And, Compare, Filter, Not, OneOf, Op, Or, Scalar, Text, Within, check_field, pattern
 from vestigo.record import Kind
 
 KINDS: Final = get_args(Kind)

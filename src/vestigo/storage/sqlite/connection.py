@@ -10,7 +10,7 @@ from typing import Any, Final
 import apsw
 
 from vestigo.errors import SettingsError, StorageError
-from vestigo.query import has_phrase, tokens
+from vestigo.matching import has_phrase, tokens
 from vestigo.storage.sqlite.conditions import compare_function
 
 _BUSY_MS: Final = 60_000

@@ -3,7 +3,8 @@
 import msgspec
 
 from vestigo.errors import QueryError
-from vestigo.query import Query, log_matches
+from vestigo.matching import log_matches
+from vestigo.query import Query
 from vestigo.record import Log
 from vestigo.storage.sqlite.writer import Writer
 

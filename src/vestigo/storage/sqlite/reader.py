@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, cast
 import apsw
 import msgspec
 
+from vestigo.matching import TraceView, log_matches, span_matches, span_values, trace_matches
 from vestigo.query import (
     And,
     Compare,
@@ -20,19 +21,14 @@ from vestigo.query import (
     Row,
     SortKey,
     TraceSummary,
-    TraceView,
     Within,
     check_query,
-    log_matches,
     log_sort_key,
     make_cursor,
     read_cursor,
-    span_matches,
     span_sort_key,
-    span_values,
     summary_sort_key,
-    trace_matches,
-)  # fmt: skip
+)
 from vestigo.record import Log, Resource, Scope, Span, Trace, order_spans
 from vestigo.semconv import SERVICE_NAME
 from vestigo.storage.grouping import Figures, Groups, count_values

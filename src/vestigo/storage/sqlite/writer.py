@@ -8,8 +8,9 @@ import msgspec
 
 from vestigo import semconv
 from vestigo.errors import StorageError
+from vestigo.matching import log_score
 from vestigo.normalize import messages
-from vestigo.query import HAS, log_score
+from vestigo.query import HAS
 from vestigo.record import Batch, Log, Messages, NormalForm, Span, Value
 from vestigo.storage.grouping import Figures, figures_of
 from vestigo.storage.sqlite.bodies import Bodies, Codec, Recent, attributes_with_references, encode_rest

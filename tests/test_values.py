@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestigo.sdk.values import pack, tidy, unpack
+from vestigo.values import pack, tidy, unpack
 
 
 class Hostile:
