@@ -151,8 +151,8 @@ def _target(target: Any) -> tuple[str | None, str | None]:
     return trace_id, span_id if isinstance(span_id, str) and is_span_id(span_id) else None
 
 
-def _open(url: str) -> Exporter:
-    return open_storage(url)
+def _open(url: str, project: str) -> Exporter:
+    return open_storage(url, project=project)
 
 
 _pipeline.opener = _open

@@ -53,8 +53,8 @@ class Exporter(Protocol):
     def close(self) -> None: ...
 
 
-opener: Callable[[str], Exporter] | None = None
-"""Opens storage URLs. Set by the package, since `sdk` and `storage` do not know each other."""
+opener: Callable[[str, str], Exporter] | None = None
+"""Opens a storage URL for a project. Set by the package, since `sdk` and `storage` do not know each other."""
 
 Record: TypeAlias = Span | Log
 
@@ -117,7 +117,7 @@ class Pipeline:
         if isinstance(storage, str) or storage is None:
             if opener is None:
                 raise SettingsError(f"cannot open storage {storage!r}; import vestigo first")
-            return Pipeline(opener(storage or "memory://"), settings, owned=True)
+            return Pipeline(opener(storage or "memory://", settings.project), settings, owned=True)
         if not callable(getattr(storage, "write", None)):
             raise SettingsError(
                 f"storage {type(storage).__name__} has no write(batch); give a Storage, or a URL such as sqlite:///path.db"

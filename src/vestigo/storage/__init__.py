@@ -6,17 +6,18 @@ A storage is an exporter that can also answer. All of them give the same answers
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, get_args, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from vestigo.errors import SettingsError
+from vestigo.filtertext import parse_filter
 from vestigo.normalize import normalize
 from vestigo.prices import Prices
 from vestigo.query import And, Compare, Filter, Grouping, Page, Query, Row, Text, TraceSummary
-from vestigo.record import Batch, Log, Span, Trace
+from vestigo.record import Batch, Log, Span, Status, Trace
 
 Feeder = Callable[[], None]
 """Called before each read: a pipeline in this process writes what it still holds."""
@@ -84,7 +85,9 @@ def open_storage(url: str, **options: Any) -> Storage:
     """
     parts = urlsplit(url)
     opener = SCHEMES.get(parts.scheme)
-    if opener is None:
+    if parts.query or parts.fragment:
+        raise SettingsError(f"storage {url!r} has a '?' or '#' part, which means nothing here; leave it out")
+    if opener is None or "://" not in url:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise SettingsError(f"unknown storage {url!r}; give one of {known}")
     return opener(_path(url), options)
@@ -92,8 +95,7 @@ def open_storage(url: str, **options: Any) -> Storage:
 
 def _path(url: str) -> str:
     """The path of a storage URL: after `scheme:///`, so that a fourth slash makes it absolute."""
-    rest = url.split("://", 1)[1].split("?", 1)[0]
-    return unquote(rest.removeprefix("/"))
+    return unquote(url.split("://", 1)[1].removeprefix("/"))
 
 
 def _open_memory(path: str, options: dict[str, Any]) -> Storage:
@@ -164,34 +166,53 @@ def query_traces(storage: Storage, project: str, arguments: dict[str, Any]) -> l
     """`storage.query(...)`: whole traces, newest first, by the plain arguments that programs give.
 
     `start_time` and `end_time` are seconds since 1970 or datetimes; `status`, `name`, `model`, `service`, `user`,
-    `session` are texts; `min_duration_ms` a number; `attributes` a dict; `words` text in messages; `filter` a tree.
+    `session` are texts; `min_duration_ms` a number; `attributes` a dict; `words` text in messages; `filter` a filter
+    as text or tree. Raises SettingsError for an argument that makes no sense, QueryError for a filter that does not.
     """
     given = {key: value for key, value in arguments.items() if value is not None}
     filters: list[Filter] = []
     for key in ("name", "model", "service", "user", "session", "status"):
         if key in given:
             value = str(given.pop(key))
+            if key == "status" and value.upper() not in get_args(Status):
+                raise SettingsError(f"status={value!r} is none; give one of {', '.join(get_args(Status))}")
             filters.append(Compare(key, "=", value.lower() if key == "status" else value))
     if "min_duration_ms" in given:
-        filters.append(Compare("latency", ">=", float(given.pop("min_duration_ms")) / 1e3))
-    for key, value in dict(given.pop("attributes", {})).items():
+        filters.append(Compare("latency", ">=", _number("min_duration_ms", given.pop("min_duration_ms")) / 1e3))
+    attributes = given.pop("attributes", {})
+    if not isinstance(attributes, dict):
+        raise SettingsError(f"attributes={attributes!r} is no dict; give the values that attributes must have")
+    for key, value in attributes.items():
         filters.append(Compare(f"attr.{key}", "=", value))
     if "words" in given:
         filters.append(Text(str(given.pop("words"))))
     if "filter" in given:
-        filters.append(given.pop("filter"))
+        asked = given.pop("filter")
+        filters += [tree] if (tree := parse_filter(asked) if isinstance(asked, str) else asked) is not None else []
     query = Query(
         project=project,
         start_ns=_nanoseconds(given.pop("start_time", None), 0),
         end_ns=_nanoseconds(given.pop("end_time", None), Query(project=project).end_ns),
         filter=And(tuple(filters)) if filters else None,
         order=given.pop("order", "newest"),
-        limit=int(given.pop("limit", 100)),
+        limit=int(_number("limit", given.pop("limit", 100))),
     )
     if given:
-        raise SettingsError(f"query() has no argument {next(iter(given))!r}")
+        raise SettingsError(f"query() has no argument {next(iter(given))!r}; it has {', '.join(_ARGUMENTS)}")
     found = (storage.trace(project, summary.trace_id) for summary in storage.find_traces(query))
     return [trace for trace in found if trace is not None]
+
+
+_ARGUMENTS = (
+    "start_time", "end_time", "status", "min_duration_ms", "limit", "name", "model", "service", "user", "session",
+    "attributes", "words", "filter", "order",
+)  # fmt: skip
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SettingsError(f"{name}={value!r} is no number")
+    return value
 
 
 def _nanoseconds(time: Any, default: int) -> int:

@@ -49,7 +49,9 @@ def prepare_directory(path: str) -> str:
     """The absolute path of a file whose directory is there. Raises SettingsError."""
     target = Path(path).expanduser().absolute()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not target.exists():  # prompts are nobody else's to read; SQLite gives its log files the same mode
+            os.close(os.open(target, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise SettingsError(f"cannot make the directory of {target}: {error.strerror}; give another path") from None
     if target.is_dir():
