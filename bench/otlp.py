@@ -1,6 +1,6 @@
 """OTLP JSON both ways: spans a second on one core, for LLM spans of 3 kB and for bare ones.
 
-`python bench/otlp.py [SPANS]`; in batches of 512, as exporters send them. CPU time of this process, best of three.
+`python bench/otlp.py [--short]`; in batches of 512, as exporters send them. CPU time of this process, best of three.
 """
 
 import sys

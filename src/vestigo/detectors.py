@@ -259,7 +259,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     # Entra client secrets have Q~ at the fifth place, keys of AI services JQQJ99 at the 53rd
     Detector("azure", "secret", r"[\w~.-]{3}\dQ~[\w~.-]{31,34}|\<[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{20,}", gate=r"\dQ~[\w~.-]{31}|JQQJ99"),
     Detector("npm", "secret", r"\<npm_[A-Za-z0-9]{36}"),
-    Detector("pypi", "secret", r"\<pypi-AgE[\w-]{40,}"),  # a macaroon: version 2, location pypi.org or test.pypi.org
+    Detector("pypi", "secret", r"\<pypi-AgE[\w-]{40,}"),  # a macaroon: version 2, then where it is valid
     Detector("twilio", "secret", r"\<SK[0-9a-f]{32}\b"),
     Detector("sendgrid", "secret", r"\<SG\.[\w-]{16,32}\.[\w-]{16,64}"),
     Detector("digitalocean", "secret", r"\<do[opr]_v1_[0-9a-f]{64}"),

@@ -172,6 +172,7 @@ def test_processes_of_every_kind_store_what_they_made(tmp_path, method):
 def test_a_program_that_ends_without_a_goodbye_keeps_what_it_flushed(tmp_path):
     """os._exit runs no handlers: what was flushed is there, the rest is at most one interval's."""
     program = f"""
+import os
 from vestigo import Tracer
 tracer = Tracer("t", "sqlite:////{tmp_path}/x.db")
 for n in range(50):
