@@ -66,7 +66,7 @@ for round in range(100):
         random.seed(0)
         for n in range(3):
             with tracer.span(f"child {round} {n}"): pass
-        tracer.close()
+        tracer.close(30)
         os._exit(0)
     os.waitpid(child, 0)
 tracer.close(60)

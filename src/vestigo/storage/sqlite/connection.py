@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,7 @@ class Connections:
         self._writer: apsw.Connection | None = None
         self._readers: dict[int, apsw.Connection] = {}
         self._closed = False
+        _open.add(self)
 
     def writer(self) -> apsw.Connection:
         """The connection that writes; hold `lock` while using it."""
@@ -110,6 +112,31 @@ class Connections:
             for db in [*self._readers.values(), self._writer]:
                 if db is not None:
                     db.close()
+
+
+_open: "weakref.WeakSet[Connections]" = weakref.WeakSet()
+_held: list[Any] = []
+
+
+def _before_fork() -> None:
+    """Wait for transactions to end: a child forked in the midst of one inherits SQLite's own locks, held for ever."""
+    locks = [connections.lock for connections in list(_open)]
+    _held.extend(lock for lock in locks if lock.acquire(timeout=5))
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().release()
+
+
+def _after_fork_in_child() -> None:
+    _held.clear()
+    for connections in list(_open):
+        connections.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 @contextmanager
