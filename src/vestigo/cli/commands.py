@@ -152,6 +152,8 @@ def delete(given: argparse.Namespace) -> int | None:
     settings = settings_of(given)
     with closing(storage_of(settings)) as storage:
         asked = question(given, settings)
+        if asked.filter is None and not given.since and not given.until:
+            raise SettingsError("delete without a filter would delete everything; give a filter, --since or --until")
         if not given.yes:
             if not sys.stdin.isatty():
                 raise SettingsError("delete asks before it deletes, and nobody is there to answer; give --yes")
