@@ -33,7 +33,7 @@ format: $(READY)
 # The lock names no registry: whichever pip is set up with serves it, and hashes hold the content.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-annotate --no-header --upgrade pyproject.toml requirements/dev.in -o requirements/dev.txt
+	  --no-annotate --no-header --no-strip-extras --upgrade pyproject.toml requirements/dev.in -o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -147,9 +147,14 @@ class Bodies:
         self._codec = codec
         self.known: Recent[bytes, tuple[int, bool]] = Recent(100_000)
 
-    def id_of(self, content: bytes, message: Value | None) -> int:
-        """The number of an encoded body, stored if it is new; its words are indexed if it is a message."""
+    def id_of(self, value: Value, messages: dict[int, Value]) -> int:
+        """The number of a body, stored if it is new.
+
+        `messages` are the span's, by identity: the words of one that is among them are indexed, and it is taken out.
+        """
+        content = _encode(value)
         digest = hashlib.blake2b(content, digest_size=16).digest()
+        message = messages.pop(id(value), None)
         known = self.known.get(digest)
         if known is not None and (message is None or known[1]):
             return known[0]
@@ -177,28 +182,29 @@ def _index_text(message: Value) -> str:
 
 
 def attributes_with_references(
-    attributes: dict[str, Value], body_id: Callable[[Value], int]
+    attributes: dict[str, Value], body_id: Callable[[Value, dict[int, Value]], int], messages: dict[int, Value]
 ) -> tuple[dict[str, Any], list[int]]:
     """Attributes whose long texts and lists of messages are replaced by references, and the bodies referred to."""
     kept: dict[str, Any] = {}
     used: list[int] = []
     for key, value in attributes.items():
-        if isinstance(value, str):
-            if len(value) > LONG_TEXT:
-                used.append(body_id(value))
-                kept[key] = msgspec.msgpack.Ext(_ONE, pack_ids(used[-1:]))
-                continue
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            ids = [body_id(item) for item in value]
-            used.extend(ids)
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            ids = [body_id(item, messages) for item in value]
+            used += ids
             kept[key] = msgspec.msgpack.Ext(_LIST, pack_ids(ids))
-            continue
-        elif isinstance(value, dict | list) and len(_encode(value)) > LONG_TEXT:
-            used.append(body_id(value))
-            kept[key] = msgspec.msgpack.Ext(_ONE, pack_ids(used[-1:]))
-            continue
-        kept[key] = value
+        elif _is_long(value):
+            number = body_id(value, messages)
+            used.append(number)
+            kept[key] = msgspec.msgpack.Ext(_ONE, pack_ids([number]))
+        else:
+            kept[key] = value
     return kept, used
+
+
+def _is_long(value: Value) -> bool:
+    if isinstance(value, str):
+        return len(value) > LONG_TEXT
+    return isinstance(value, dict | list) and len(_encode(value)) > LONG_TEXT
 
 
 def encode_rest(span: Span, attributes: dict[str, Any]) -> bytes:

@@ -20,7 +20,8 @@ from vestigo.storage.sqlite.rollups import HOUR_NS, RollupKey, Rollups
 
 _KIND_NUMBERS: Final = {name: number for number, name in enumerate(KINDS)}
 _STATUS_NUMBERS: Final = {name: number for number, name in enumerate(STATUSES)}
-_encode = msgspec.msgpack.encode
+_HAS: Final = {name: 1 << bit for bit, name in enumerate(HAS)}
+_encode = msgspec.msgpack.Encoder().encode
 
 _SPAN_COLUMNS: Final = (
     "trace, span_id, parent_id, project, start_ns, duration_ns, status, kind, name, origin, model, provider, session, "
@@ -51,6 +52,8 @@ class Writer:
         self._generation = -1
         self._rollups = Rollups()
         self._touched: set[int] = set()
+        self._begun: set[int] = set()  # traces that are new in this transaction, and their spans
+        self._begun_spans: set[tuple[int, bytes]] = set()
         self._projects: Recent[str, int] = Recent(1_000)
         self._names: Recent[str, int] = Recent(20_000)
         self._terms: Recent[str, int] = Recent(50_000)
@@ -87,6 +90,8 @@ class Writer:
         for trace in self._touched:
             self.summarize(trace)
         self._touched.clear()
+        self._begun.clear()
+        self._begun_spans.clear()
         self._rollups.write(self.db)
 
     # --- spans
@@ -94,7 +99,7 @@ class Writer:
     def _write_span(self, span: Span, project: int) -> None:
         trace = self._trace_id(span, project)
         span_id = _bytes_id(span.span_id, 8, "span id")
-        old = self.db.execute(_OLD_SPAN, (trace, span_id)).fetchone()
+        old = None if self._is_first(trace, span_id) else self.db.execute(_OLD_SPAN, (trace, span_id)).fetchone()
         if old is not None:
             if old[1] is not None and span.end_ns is None:
                 return  # an open span never replaces a closed one
@@ -104,14 +109,21 @@ class Writer:
         figures = figures_of(span)
         self._rollups.add(key, figures)
         said = messages(span)
-        texts: list[Value] = [*said.input, *said.output, *([said.system] if said.system else [])]
-        attributes, used = self._bodies_of(span, texts)
+        attributes, used = self._bodies_of(span, said)
         has = _has_bits(span, form, said)
         record = self.codec.compress("span", encode_rest(span, attributes))
         self.db.execute(_INSERT_SPAN, (*row, has, span.error_message, record))
         self._index_attributes(span, project, self.db.last_insert_rowid())
         self._mention(used, trace)
         self._touched.add(trace)
+
+    def _is_first(self, trace: int, span_id: bytes) -> bool:
+        """Whether a span cannot have been there: its trace began in this transaction, and this is its first version."""
+        if trace not in self._begun:
+            return False
+        known = len(self._begun_spans)
+        self._begun_spans.add((trace, span_id))
+        return len(self._begun_spans) > known
 
     def _columns(
         self, span: Span, form: NormalForm, project: int, trace: int, span_id: bytes
@@ -146,22 +158,18 @@ class Writer:
             )
         self.db.execute("DELETE FROM span WHERE id = ?", (number,))
 
-    def _bodies_of(self, span: Span, texts: list[Value]) -> tuple[dict[str, Any], list[int]]:
+    def _bodies_of(self, span: Span, said: Messages) -> tuple[dict[str, Any], list[int]]:
         """Attributes with references, and the bodies of the span; the words of its messages are indexed.
 
         A message mostly is an item of an attribute's list, the same object, so it is looked up once.
         """
-        left = {id(text): text for text in texts}
-
-        def body_of(value: Value) -> int:
-            return self._body(value, indexed=left.pop(id(value), None) is not None)
-
-        attributes, used = attributes_with_references(span.attributes, body_of)
-        used.extend(self._body(text, indexed=True) for text in left.values())
+        messages: dict[int, Value] = {id(message): message for message in (*said.input, *said.output)}
+        if said.system:
+            messages[id(said.system)] = said.system
+        body_id = self.bodies.id_of
+        attributes, used = attributes_with_references(span.attributes, body_id, messages)
+        used += [body_id(message, messages) for message in list(messages.values())]
         return attributes, used
-
-    def _body(self, value: Value, *, indexed: bool) -> int:
-        return self.bodies.id_of(_encode(value), value if indexed else None)
 
     def _mention(self, used: list[int], trace: int) -> None:
         mentions = self._mentions
@@ -269,7 +277,9 @@ class Writer:
             " unpriced, weight) VALUES(?, ?, ?, -1, 0, 0, 0, 0, 0, 0, 1)",
             (project, trace_id, span.start_ns),
         )
-        return self._traces.remember(key, self.db.last_insert_rowid())
+        number = self.db.last_insert_rowid()
+        self._begun.add(number)
+        return self._traces.remember(key, number)
 
 
 def _old_figures(old: tuple[Any, ...], project: int) -> tuple[int, RollupKey, Figures]:
@@ -291,17 +301,17 @@ def _indexed(attributes: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def _has_bits(span: Span, form: NormalForm, said: Messages) -> int:
     """The `has:` words that hold for a span, one bit for each."""
-    told = {
-        "error": span.status == "ERROR",
-        "cost": form.cost is not None and form.cost.total_usd is not None,
-        "session": form.session_id is not None,
-        "user": form.user_id is not None,
-        "input": bool(said.input or said.system),
-        "output": bool(said.output),
-        "open": span.end_ns is None,
-        "tool": form.tool_name is not None,
-    }
-    return sum(1 << HAS.index(name) for name, there in told.items() if there)
+    cost = form.cost is not None and form.cost.total_usd is not None
+    return (
+        _HAS["error"] * (span.status == "ERROR")
+        | _HAS["cost"] * cost
+        | _HAS["session"] * (form.session_id is not None)
+        | _HAS["user"] * (form.user_id is not None)
+        | _HAS["input"] * bool(said.input or said.system)
+        | _HAS["output"] * bool(said.output)
+        | _HAS["open"] * (span.end_ns is None)
+        | _HAS["tool"] * (form.tool_name is not None)
+    )
 
 
 def _root_first(rows: list[Any]) -> list[Any]:
