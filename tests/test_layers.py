@@ -17,6 +17,7 @@ LAYERS = [
     {"sdk", "storage"},
     {"instrument"},
     {"default"},
+    {"server"},
     {"testing", "cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

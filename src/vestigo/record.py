@@ -283,15 +283,58 @@ class Trace(Struct, omit_defaults=True):
         return next((span.status_message for span in self.spans if span.status == "ERROR"), None)
 
 
+PointKind: TypeAlias = Literal["gauge", "sum", "histogram", "exponential", "summary"]
+
+
+class Point(Struct, omit_defaults=True, gc=False):
+    """One data point of a metric, as OpenTelemetry has it: one time series at one moment."""
+
+    name: str
+    """Of the metric: `gen_ai.client.operation.duration`."""
+    time_ns: int
+    kind: PointKind = "gauge"
+    start_ns: int = 0
+    """Since when a sum or histogram counts; 0 where it is not told."""
+    value: float | int | None = None
+    """Of a gauge or sum; None for distributions and where no value was recorded."""
+    unit: str = ""
+    description: str = ""
+    attributes: Attributes = {}
+    delta: bool = False
+    """Whether a sum or histogram counts since the point before (delta), not since `start_ns` (cumulative)."""
+    monotonic: bool = False
+    count: int | None = None
+    """How many values a distribution has, and below it their sum, least and greatest."""
+    sum: float | None = None
+    min: float | None = None
+    max: float | None = None
+    bounds: list[float] = []
+    """Upper bounds of a histogram's buckets; `buckets` has one count more."""
+    buckets: list[int] = []
+    scale: int = 0
+    """Of an exponential histogram, with `zero_count`, `offset` and `buckets` (positive), and the negative ones."""
+    zero_count: int = 0
+    offset: int = 0
+    negative_offset: int = 0
+    negative_buckets: list[int] = []
+    quantiles: list[tuple[float, float]] = []
+    """Of a summary: (quantile from 0 to 1, value)."""
+    scope: Scope = field(default_factory=Scope)
+    resource: Resource = field(default_factory=Resource)
+    point_id: str = ""
+    """32 hex digits from the series and the time, so that writing it twice stores it once."""
+
+
 class Batch(Struct):
     """Records that travel together, of one project."""
 
     spans: list[Span] = []
     logs: list[Log] = []
     project: str = "default"
+    points: list[Point] = []
 
     def __len__(self) -> int:
-        return len(self.spans) + len(self.logs)
+        return len(self.spans) + len(self.logs) + len(self.points)
 
 
 def order_spans(spans: list[Span]) -> list[Span]:
@@ -312,6 +355,6 @@ def order_spans(spans: list[Span]) -> list[Span]:
 
 __all__ = [
     "METADATA_PREFIX", "Attributes", "Batch", "Cost", "CostSource", "Event", "Kind", "Link", "Log", "Messages",
-    "NormalForm", "Resource", "Scope", "Span", "SpanKind", "Status", "Trace", "Usage", "UsageRole", "Value",
+    "NormalForm", "Point", "PointKind", "Resource", "Scope", "Span", "SpanKind", "Status", "Trace", "Usage", "UsageRole", "Value",
     "order_spans",
 ]  # fmt: skip

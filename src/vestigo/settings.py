@@ -85,6 +85,100 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Further attributes of every record's resource. Also OTEL_RESOURCE_ATTRIBUTES, as key=value by comma."""
 
 
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `vestigo serve` understands. Times in seconds, sizes in bytes."""
+
+    storage: str = ""
+    """Storage URL, as for programs; empty is sqlite in `data_dir`."""
+    data_dir: str = "~/.vestigo"
+    """Where the default storage, keys, users, audit log and spools lie."""
+    project: str = "default"
+    """The project of requests that name none and whose key is for every project."""
+    host: str = "127.0.0.1"
+    """Address to listen on; one that is not loopback needs TLS or `behind_proxy`, and keys for everything."""
+    port: int = 4318
+    """Port of OTLP/HTTP, the API and the page; 0 takes a free one."""
+    grpc_port: int = -1
+    """Port of OTLP/gRPC; -1 takes 4317 where grpcio is installed and the port is free, -2 is off, 0 a free one."""
+    root_path: str = ""
+    """Path prefix that a proxy takes off, such as `/vestigo`."""
+    behind_proxy: bool = False
+    """A proxy in front ends TLS; its `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    tls_certificate: str = ""
+    """PEM file of the certificate chain."""
+    tls_key: str = ""
+    """PEM file of its private key."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that requests may come by (`Host`), besides loopback names and `host`."""
+    allowed_origins: tuple[str, ...] = ()
+    """Other web origins, such as `https://app.example.org`, whose pages may send records (CORS)."""
+    open_ingest: bool = True
+    """On a loopback address, records are taken without a key."""
+
+    max_body_bytes: int = 16 * 1024 * 1024
+    """Largest request, as it comes and after decompression."""
+    max_records: int = 100_000
+    """Most spans, logs or points in one request."""
+    max_waiting_bytes: int = 64 * 1024 * 1024
+    """Request bodies that may be in work at once; above it the answer is 503 with Retry-After."""
+    query_timeout_s: float = 10.0
+    """The longest that one question may take."""
+    query_threads: int = 4
+    """Questions that are answered at once."""
+    exit_timeout_s: float = 10.0
+    """The longest that the end of the server waits for requests that it took."""
+
+    redact: Redact = "secrets"
+    """What is hidden before anything is written: secrets; secrets and personal data; nothing."""
+    redact_phone: bool = False
+    """Hide phone numbers too."""
+    redact_mode: RedactMode = "replace"
+    """What stands in for a hidden value: [REDACTED], its last four characters, or a keyed hash."""
+    redact_hash_key: str = ""
+    """Key of the hash; empty takes a random key per process."""
+    redact_keys: tuple[str, ...] = ()
+    """Further key names whose values are hidden, by comma."""
+    max_value_bytes: int = 4 * 1024 * 1024
+    """Attribute values above this are cut, with their size and hash kept."""
+    prices: str = ""
+    """TOML file with prices of one's own."""
+
+    retention_days: float = 0.0
+    """Traces, logs and points older than this are deleted; 0 keeps them. Policies of a project go before it."""
+    retention_traces: int = 0
+    """Above this many traces of a project the oldest are deleted; 0 keeps them."""
+    retention_bytes: int = 0
+    """Above this size of the storage the oldest traces are deleted; 0 keeps them."""
+    retention_interval_s: float = 300.0
+    """How often that is looked at."""
+
+    forward: tuple[str, ...] = ()
+    """OTLP/HTTP addresses that what was accepted is sent on to, by comma."""
+    forward_headers: dict[str, str] = {}
+    """Headers of those requests, as key=value by comma."""
+    forward_filter: str = ""
+    """Only spans that match are sent on, such as `-service:internal`."""
+    forward_content: bool = True
+    """Whether what people and models said is sent on too."""
+    spool_bytes: int = 256 * 1024 * 1024
+    """Disk that records may take while a receiver does not answer, for each receiver."""
+
+    session_hours: float = 12.0
+    """How long a login lasts."""
+    oidc_issuer: str = ""
+    """OpenID Connect issuer whose users may log in."""
+    oidc_client_id: str = ""
+    """Our id at that issuer."""
+    oidc_client_secret: str = ""
+    """Our secret at that issuer."""
+    oidc_grants: str = ""
+    """What a user of that issuer may do without further grants: `project:role` by comma, such as `shop:viewer`."""
+    log_level: str = "INFO"
+    """Least severity of the server's own log: DEBUG, INFO, WARNING, ERROR."""
+    log_format: Literal["text", "json"] = "text"
+    """The server's own log: lines for people, or one JSON object a line."""
+
+
 _OTEL_NAMES = {
     "service": "OTEL_SERVICE_NAME",
     "disabled": "OTEL_SDK_DISABLED",
