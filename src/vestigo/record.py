@@ -355,6 +355,6 @@ def order_spans(spans: list[Span]) -> list[Span]:
 
 __all__ = [
     "METADATA_PREFIX", "Attributes", "Batch", "Cost", "CostSource", "Event", "Kind", "Link", "Log", "Messages",
-    "NormalForm", "Point", "PointKind", "Resource", "Scope", "Span", "SpanKind", "Status", "Trace", "Usage", "UsageRole", "Value",
-    "order_spans",
+    "NormalForm", "Point", "PointKind", "Resource", "Scope", "Span", "SpanKind", "Status", "Trace", "Usage",
+    "UsageRole", "Value", "order_spans",
 ]  # fmt: skip
