@@ -11,7 +11,7 @@ TESTS = Path(__file__).parent
 LAYERS = [
     {"record", "version"},
     {"errors", "semconv", "sketch"},
-    {"diagnostics", "settings", "normalize", "values"},
+    {"diagnostics", "disk", "settings", "normalize", "values"},
     {"query", "matching", "prices", "metrics", "redact", "detectors", "keynames", "specimens", "otlp"},
     {"filtertext"},
     {"sdk", "storage"},

@@ -5,10 +5,10 @@ from typing import Final
 
 import msgspec
 
+from vestigo.disk import sync_directory, sync_file
 from vestigo.record import Log
 from vestigo.storage.files.folder import Folder, copy_lines
 from vestigo.storage.files.lines import LOOSE, Index, blocks, glance, split_lines, zstd
-from vestigo.storage.files.system import sync_directory, sync_file
 from vestigo.storage.files.view import View
 
 _decode_log: Final = msgspec.json.Decoder(Log).decode

@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from vestigo.diagnostics import trouble
-from vestigo.errors import SettingsError, StorageError
-from vestigo.storage.files.lines import PACKED, VERSION, blocks, header_line, pack, read_header
-from vestigo.storage.files.system import (
+from vestigo.disk import (
     open_file,
     read_at,
     release_lock,
@@ -28,6 +26,8 @@ from vestigo.storage.files.system import (
     take_lock,
     write_all,
 )
+from vestigo.errors import SettingsError, StorageError
+from vestigo.storage.files.lines import PACKED, VERSION, blocks, header_line, pack, read_header
 
 _LOCK: Final = ".vestigo.lock"
 _OURS: Final = re.compile(r"vestigo-(\d{8})-\d+-[0-9a-f]{8}\.jsonl(\.zst)?")

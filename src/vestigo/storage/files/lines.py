@@ -16,9 +16,9 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from vestigo.disk import read_at
 from vestigo.errors import SchemaError, StorageError
 from vestigo.record import Batch
-from vestigo.storage.files.system import read_at
 
 if sys.version_info >= (3, 14):
     from compression import zstd

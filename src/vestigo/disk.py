@@ -1,4 +1,4 @@
-"""What the file storage asks of the operating system: locks between processes, and bytes that are on the disk."""
+"""What stores and spools ask of the operating system: locks between processes, and bytes that are on the disk."""
 
 import os
 import sys
