@@ -12,7 +12,7 @@ import apsw
 from vestigo.errors import SchemaError
 
 APPLICATION_ID: Final = 0x56455354  # "VEST": tells our files from other SQLite files
-VERSION: Final = 1
+VERSION: Final = 2
 
 _V1: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -78,11 +78,22 @@ INSERT INTO meta VALUES('generation', 0);
 """
 
 
+_V2: Final = """
+ALTER TABLE span ADD COLUMN response INTEGER;
+CREATE INDEX span_response ON span(trace, response) WHERE response IS NOT NULL;
+"""
+"""`response` is a hash of the response id: two spans of a trace that have the same one tell of the same call."""
+
+
 def _create(db: apsw.Connection) -> None:
     db.execute(_V1)
 
 
-MIGRATIONS: Final[tuple[Callable[[apsw.Connection], None], ...]] = (_create,)
+def _v2(db: apsw.Connection) -> None:
+    db.execute(_V2)
+
+
+MIGRATIONS: Final[tuple[Callable[[apsw.Connection], None], ...]] = (_create, _v2)
 """Entry N brings a file from version N to N + 1; each runs once, in one transaction with its version number."""
 
 
