@@ -7,6 +7,7 @@ import msgspec
 
 from vestigo.errors import SettingsError
 from vestigo.matching import summarize
+from vestigo.normalize.once import settle_trace
 from vestigo.query import (
     Grouping,
     Page,
@@ -152,6 +153,7 @@ class InMemoryTraceStorage:
 
     def _trace(self, key: tuple[str, str]) -> Trace:
         spans = order_spans(list(self._spans.get(key, {}).values()))
+        settle_trace(spans)
         logs = sorted(self._logs.get(key, {}).values(), key=lambda log: (log.time_ns, log.log_id))
         return Trace(key[1], spans, logs)
 

@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from vestigo.normalize.once import settle_trace
 from vestigo.query import And, Compare, Filter, Query, read_cursor
 from vestigo.record import Log, Span, Trace, order_spans
 from vestigo.storage.files.lines import LOOSE, Index, Key, Place, glance
@@ -37,7 +38,9 @@ class View:
             known = spans.get(span.span_id)
             if known is None or _rank(span, raw) >= _rank(*known):
                 spans[span.span_id] = (span, raw)
-        return Trace(key[1], order_spans([span for span, _ in spans.values()]), self._logs_of(key))
+        kept = [span for span, _ in spans.values()]
+        settle_trace(kept)
+        return Trace(key[1], order_spans(kept), self._logs_of(key))
 
     def traces(self, query: Query, is_full: Callable[[int], bool] | None = None) -> Iterator[Trace]:
         """The traces with spans that may lie in the window, in the query's order by their outermost start.
