@@ -81,8 +81,13 @@ INSERT INTO meta VALUES('generation', 0);
 _V2: Final = """
 ALTER TABLE span ADD COLUMN response INTEGER;
 CREATE INDEX span_response ON span(trace, response) WHERE response IS NOT NULL;
+CREATE INDEX mention_trace ON mention(trace);
+CREATE TABLE leftover(kind TEXT NOT NULL, id NOT NULL, PRIMARY KEY(kind, id)) WITHOUT ROWID;
 """
-"""`response` is a hash of the response id: two spans of a trace that have the same one tell of the same call."""
+"""`response` is a hash of the response id: two spans of a trace that have the same one tell of the same call.
+
+`leftover` names what deletions may have left without a use, until the eraser's sweep has looked at it.
+"""
 
 
 def _create(db: apsw.Connection) -> None:
