@@ -44,7 +44,10 @@ def normalize(span: Span) -> NormalForm:
 def messages(span: Span) -> Messages:
     """The text of the span's call as OpenTelemetry's message parts; empty where there is none."""
     dialect = dialect_of(span)
-    return Messages() if dialect is None else dialect.messages(span)
+    try:
+        return Messages() if dialect is None else dialect.messages(span)
+    except RecursionError:  # JSON nested hundreds deep is nobody's conversation
+        return Messages()
 
 
 def dialect_of(span: Span) -> Dialect | None:

@@ -143,7 +143,7 @@ def _kind(item: dict[str, Any]) -> str:
 
 def _is_item(item: Any) -> bool:
     """An item of the Responses API that is no message."""
-    return isinstance(item, dict) and item.get("type") in {"function_call", "function_call_output"}
+    return isinstance(item, dict) and _kind(item) in {"function_call", "function_call_output"}
 
 
 def from_message(item: Value, role: str = "user") -> dict[str, Value]:
