@@ -1,0 +1,287 @@
+"""`/metrics`, `/healthz` and `/readyz` as a scraper sees them, and the server's own figures."""
+
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import anyio.to_thread
+import pytest
+from exposition_lines import read, value_of
+from starlette.applications import Starlette
+from starlette.routing import Route as StarletteRoute
+from starlette.testclient import TestClient
+from test_figures import cpu_s, make_span
+
+from vestigo.diagnostics import Counters
+from vestigo.errors import StorageError
+from vestigo.record import Batch, Cost, Usage
+from vestigo.server.figures import MAX_LABEL_SETS
+from vestigo.server.prometheus import ROUTES, PrometheusMetrics, measure_bytes
+from vestigo.server.routes import Call, Principal
+from vestigo.settings import ServerSettings
+from vestigo.storage import open_storage
+from vestigo.version import VERSION
+
+
+class SmallServer(SimpleNamespace):
+    """What the handlers use of a server."""
+
+    async def ask(self, question):
+        return await anyio.to_thread.run_sync(question)
+
+
+def make_server(storage=None):
+    counters = Counters()
+    metrics = PrometheusMetrics(counters)
+    storage = storage or open_storage("memory://")
+    return SmallServer(metrics=metrics, counters=counters, settings=ServerSettings(), storage=storage)
+
+
+def make_client(server):
+    def mount(route):
+        async def answer(request):
+            return await route.handler(Call(server, route, request, Principal("test"), "default"))
+
+        return StarletteRoute(route.path, answer, methods=[route.method])
+
+    return TestClient(Starlette(routes=[mount(route) for route in ROUTES]))
+
+
+def scrape(server, accept=""):
+    answer = make_client(server).get("/metrics", headers={"Accept": accept})
+    assert answer.status_code == 200
+    return read(answer.content.decode(), openmetrics="openmetrics" in answer.headers["content-type"])
+
+
+def test_a_scrape_has_calls_and_health_in_both_formats():
+    """The content type says which format it is, and both read the same."""
+    server = make_server()
+    server.metrics.observe([make_span(usage=Usage(input=5), cost=Cost(0.5, source="reported"))], "web")
+    client = make_client(server)
+    plain = client.get("/metrics")
+    assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    asked = client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
+    assert asked.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    for found in (read(plain.text), read(asked.text, openmetrics=True)):
+        assert value_of(found, "vestigo_llm_cost_usd_total", project="web", model="gpt-4o") == 0.5
+        assert value_of(found, "vestigo_build_info", version=VERSION) == 1
+
+
+def test_counters_of_the_server_become_families():
+    """`received.spans` and the like by signal, reason and rule; what has no family of its own keeps its name."""
+    server = make_server()
+    for name, count in {
+        "received.spans": 10, "stored.spans": 7, "rejected.spans.bad_id": 2, "rejected.logs": 1, "redacted.email": 4,
+        "redacted.secret.aws": 1, "busy": 3, "failed.worker": 1,
+    }.items():  # fmt: skip
+        server.counters.add(name, count)
+    found = scrape(server)
+    assert value_of(found, "vestigo_received_records_total", signal="spans") == 10
+    assert value_of(found, "vestigo_stored_records_total", signal="spans") == 7
+    assert value_of(found, "vestigo_rejected_records_total", signal="spans", reason="bad_id") == 2
+    assert value_of(found, "vestigo_rejected_records_total", signal="logs", reason="") == 1
+    assert value_of(found, "vestigo_redactions_total", rule="email") == 4
+    assert value_of(found, "vestigo_redactions_total", rule="secret.aws") == 1
+    assert value_of(found, "vestigo_busy_answers_total") == 3
+    assert value_of(found, "vestigo_events_total", event="failed.worker") == 1
+
+
+def test_requests_are_counted_by_route_and_status():
+    """And their duration by route; a path of no route is `other`."""
+    server = make_server()
+    server.metrics.observe_request("GET", "/api/traces/{trace_id}", 200, 0.02)
+    server.metrics.observe_request("GET", "/api/traces/{trace_id}", 404, 0.2)
+    server.metrics.observe_request("GET", "", 404, 20.0)
+    found = scrape(server)
+    route = "/api/traces/{trace_id}"
+    assert value_of(found, "vestigo_http_requests_total", route=route, status="404") == 1
+    assert value_of(found, "vestigo_http_requests_total", route="other", status="404") == 1
+    assert value_of(found, "vestigo_http_request_duration_seconds_bucket", route=route, le="0.025") == 1
+    assert value_of(found, "vestigo_http_request_duration_seconds_sum", route=route) == pytest.approx(0.22)
+    assert value_of(found, "vestigo_http_request_duration_seconds_bucket", route="other", le="10.0") == 0
+
+
+def test_requests_and_rules_have_bounded_labels():
+    """Whatever a caller sends as a method, and however many rules there are: 200 sets and `other`, nothing lost."""
+    server = make_server()
+    for number in range(1_000):
+        server.metrics.observe_request(f"M{number}", f"/r{number}", 200, 0.1)
+        server.counters.add(f"redacted.rule{number}")
+    found = scrape(server)
+    for name in ("vestigo_http_requests_total", "vestigo_redactions_total"):
+        assert len(found[name][1]) == MAX_LABEL_SETS + 1
+        assert value_of(found, name) == 1_000
+    assert value_of(found, "vestigo_http_request_duration_seconds_count") == 1_000
+    assert value_of(found, "vestigo_redactions_total", rule="other") == 1_000 - MAX_LABEL_SETS
+    assert value_of(found, "vestigo_metrics_overflows_total", of="requests") == 1_000 - MAX_LABEL_SETS
+
+
+def test_parts_show_figures_that_are_read_at_each_scrape():
+    """A number, a number by labels, or nothing now; a reader that raises is counted and costs no other figure."""
+    server = make_server()
+    waiting = [7]
+    watch = server.metrics.watch
+    watch("vestigo_waiting_bytes", "gauge", "waiting", lambda: waiting[0])
+    watch("vestigo_spool_bytes", "gauge", "spool", lambda: {("a",): 1, ("b\n",): 2.5}, ("receiver",))
+    watch("vestigo_age_seconds", "gauge", "age", lambda: None)
+    watch("vestigo_broken", "gauge", "broken", lambda: 1 / 0)
+    assert value_of(scrape(server), "vestigo_waiting_bytes") == 7
+    waiting[0] = 8
+    found = scrape(server)
+    assert value_of(found, "vestigo_waiting_bytes") == 8
+    assert value_of(found, "vestigo_spool_bytes", receiver="b\n") == 2.5
+    assert not {"vestigo_age_seconds", "vestigo_broken"} & set(found)
+    assert value_of(found, "vestigo_metrics_failures_total", of="readers") == 2
+
+
+def test_the_process_is_told_of():
+    """Memory, CPU, open files and the start, as Prometheus' own libraries name them."""
+    found = scrape(make_server())
+    assert 0 <= time.time() - value_of(found, "process_start_time_seconds") < 60
+    assert 0 < value_of(found, "process_cpu_seconds_total") <= time.process_time()
+    if Path("/proc/self/statm").exists():
+        assert (
+            10**6 < value_of(found, "process_resident_memory_bytes") < value_of(found, "process_virtual_memory_bytes")
+        )
+        assert 3 <= value_of(found, "process_open_fds") < value_of(found, "process_max_fds")
+
+
+def test_the_last_commit_is_told_once_there_was_one():
+    """As a time, so that its age needs no scrape."""
+    server = make_server()
+    assert "vestigo_last_commit_timestamp_seconds" not in scrape(server)
+    server.metrics.committed()
+    assert 0 <= time.time() - value_of(scrape(server), "vestigo_last_commit_timestamp_seconds") < 60
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/one.db", "file:///{}/traces"])
+def test_the_storage_tells_its_bytes(url, tmp_path):
+    """Of the database with its log, or of the directory; a storage in memory has none."""
+    storage = open_storage(url.format(tmp_path))
+    server = make_server(storage)
+    server.metrics.watch_storage(storage)
+    before = value_of(scrape(server), "vestigo_storage_bytes")
+    storage.write(Batch([make_span()]))
+    after = value_of(scrape(server), "vestigo_storage_bytes")
+    storage.close()
+    assert after > before >= 0
+    kept = make_server()
+    kept.metrics.watch_storage(kept.storage)
+    assert "vestigo_storage_bytes" not in scrape(kept)
+
+
+def test_bytes_of_a_place_are_those_of_its_files(tmp_path):
+    """Files at any depth; links are not followed; what is not there is 0."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one").write_bytes(b"x" * 10)
+    (tmp_path / "two").write_bytes(b"x" * 5)
+    (tmp_path / "link").symlink_to(tmp_path / "two")
+    assert measure_bytes(tmp_path) == 15
+    (tmp_path / "db").write_bytes(b"x" * 3)
+    (tmp_path / "db-wal").write_bytes(b"x" * 4)
+    assert measure_bytes(tmp_path / "db") == 7
+    assert measure_bytes(tmp_path / "none") == 0
+
+
+def test_observing_never_raises():
+    """Whatever a span is: ingest goes on."""
+    server = make_server()
+    server.metrics.observe([object()], "web")
+    server.metrics.observe([make_span()], "web")
+    assert value_of(scrape(server), "vestigo_llm_requests_total") == 1
+
+
+def test_the_process_answers_without_its_storage():
+    """/healthz asks nothing."""
+    answer = make_client(SmallServer()).get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+class Flaky:
+    """A storage whose answers fail at will."""
+
+    def __init__(self):
+        self.asked = 0
+        self.fails = False
+
+    def trace(self, project, trace_id):
+        self.asked += 1
+        if self.fails:
+            raise StorageError("disk I/O error at /secret/place")
+
+
+def test_readiness_asks_the_storage_at_most_once_a_second():
+    """200 while it answers, 503 with Retry-After while not, without the reason; in between the last answer holds."""
+    storage = Flaky()
+    server = make_server(storage)
+    client = make_client(server)
+    assert [client.get("/readyz").status_code for _ in range(5)] == [200] * 5
+    assert storage.asked == 1
+    storage.fails = True
+    server.metrics.ready_until_s = 0.0  # a second later
+    refused = client.get("/readyz")
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert "secret" not in refused.text
+    assert client.get("/readyz").status_code == 503
+    assert storage.asked == 2
+    storage.fails = False
+    server.metrics.ready_until_s = 0.0
+    assert client.get("/readyz").status_code == 200
+
+
+def test_health_is_public_and_metrics_need_the_right_to_read():
+    """What stands in /metrics tells of every project, so the scope must be held for every one."""
+    scopes = {route.path: (route.scope, route.project) for route in ROUTES}
+    assert scopes == {"/metrics": ("read", False), "/healthz": ("public", False), "/readyz": ("public", False)}
+
+
+def test_a_scrape_of_thousands_of_series_is_cheap():
+    """Full families, some 10,000 lines: at most 50 ms of CPU, here as a share of counting 20,000 calls (some 50 ms)."""
+    server = make_server()
+    for number in range(300):
+        span = make_span(response_model=f"m{number}", usage=Usage(input=1), ttft_s=0.1, error=f"E{number}")
+        server.metrics.observe([span], "web")
+    spans = [make_span(usage=Usage(input=1), ttft_s=0.1)] * 20_000
+    assert server.metrics.text().count("\n") > 8_000
+    counting = cpu_s(lambda: server.metrics.observe(spans, "web"))
+    assert cpu_s(server.metrics.text) < counting
+
+
+def test_scrapes_while_calls_come_in_are_whole():
+    """A histogram read between two additions has its count; none is torn."""
+    server = make_server()
+    done = threading.Event()
+
+    def count():
+        while not done.is_set():
+            server.metrics.observe([make_span(0.02), make_span(3.0)], "web")
+            server.metrics.observe_request("POST", "/v1/traces", 200, 0.01)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        for _ in range(10):
+            found = read(server.metrics.text())
+            assert value_of(found, "vestigo_build_info") == 1
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool here")
+def test_promtool_finds_nothing_to_say():
+    """Prometheus' own checker reads it and knows no better names."""
+    server = make_server()
+    hostile = 'x"} 1\nother_total{model="\\'
+    server.metrics.observe([make_span(response_model=hostile, error="timeout", ttft_s=0.1)], "web")
+    server.metrics.observe_request("GET", "/api/traces", 200, 0.1)
+    server.metrics.committed()
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=server.metrics.text(), capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
