@@ -9,7 +9,7 @@ words of attribute names (`ai` of `ai.model.id`). It is asked only about spans t
 from functools import lru_cache
 from typing import Final, Protocol
 
-from vestigo.normalize import genai
+from vestigo.normalize import claude_code, codex, gemini_cli, genai
 from vestigo.normalize.tables import read_table, table
 from vestigo.record import Messages, NormalForm, Span
 
@@ -29,7 +29,7 @@ class Dialect(Protocol):
     def messages(span: Span) -> Messages: ...
 
 
-DIALECTS: tuple[Dialect, ...] = (genai,)
+DIALECTS: tuple[Dialect, ...] = (claude_code, codex, gemini_cli, genai)
 """In the order of recognition."""
 
 _PLAIN: Final = table("", {}, {})
