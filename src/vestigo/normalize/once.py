@@ -12,7 +12,7 @@ from msgspec import Struct
 from vestigo.normalize import messages
 from vestigo.record import Kind, Span, UsageRole
 
-_CALLS: frozenset[Kind] = frozenset({"llm", "embedding"})
+CALLS: frozenset[Kind] = frozenset({"llm", "embedding"})
 
 
 class Claim(Struct, frozen=True, gc=False):
@@ -27,7 +27,7 @@ class Claim(Struct, frozen=True, gc=False):
     end_ns: int | None
     """None while the span is open: then it may still overlap whatever starts later."""
     has_usage: bool
-    """Whether `normal.usage` is there."""
+    """Whether input or output tokens are told."""
     content: int
     """0 to 2: one for an input or system message, one for an output message (`has:input`, `has:output`)."""
 
@@ -53,7 +53,7 @@ def settle_roles(claims: Iterable[Claim]) -> dict[str, UsageRole]:
     reports: dict[str, list[Claim]] = {}
     for claim in claims:
         roles[claim.span_id] = claim.role
-        if claim.response_id and claim.role != "rollup" and claim.kind in _CALLS:
+        if claim.response_id and claim.role != "rollup" and claim.kind in CALLS:
             reports.setdefault(claim.response_id, []).append(claim)
     for same_id in reports.values():
         for call in _calls(same_id):
@@ -84,7 +84,8 @@ def claim_of(span: Span, *, read: bool = True) -> Claim | None:
         return None
     said = messages(span) if read else None
     content = bool(said.input or said.system) + bool(said.output) if said else 0
-    has_usage = form.usage is not None
+    usage = form.usage
+    has_usage = usage is not None and (usage.input is not None or usage.output is not None)
     return Claim(
         span.span_id, form.kind, form.usage_role, form.response_id, span.start_ns, span.end_ns, has_usage, content
     )

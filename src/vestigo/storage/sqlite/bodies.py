@@ -1,16 +1,19 @@
 """Spans and logs as rows: what repeats is stored once by content, the rest is compressed with a trained dictionary.
 
 A body is a message, a list of tool definitions or a long text. An agent sends its whole history again with each call,
-so a call's attribute holds the numbers of its messages only.
+so a call's attribute holds the numbers of its messages only; where the history is JSON text, as OpenTelemetry sends it,
+its items are bodies and the text is put together again byte for byte.
 """
 
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import apsw
 import msgspec
+from msgspec import Struct
 
 from vestigo.errors import StorageError
 from vestigo.matching import message_text, tokens
@@ -31,8 +34,10 @@ _OPTIONS: Final[dict[int, int]] = {  # a checksum costs 4 bytes, and tells damag
 }
 _DICTIONARY_BYTES: Final = 16_384
 _TRAIN_AT: Final = (300, 20_000)  # samples: early, and once more when there is a good choice
-_LIST: Final = 1  # msgpack extension types: a list of bodies, one body
-_ONE: Final = 2
+LIST: Final = 1
+"""msgpack extension types: a list of bodies, one body, and JSON arrays as text with two ways of writing commas."""
+ONE: Final = 2
+_JOINED: Final = {3: b",", 4: b", "}
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_value = msgspec.msgpack.Decoder(ext_hook=lambda code, data: _Reference(code, bytes(data))).decode
@@ -140,71 +145,140 @@ class Codec:
 
 
 class Bodies:
-    """Message bodies of one file, for its writer."""
+    """Message bodies of one file, for its writer: numbers at once, rows when `flush` is called."""
 
     def __init__(self, db: apsw.Connection, codec: Codec) -> None:
         self._db = db
         self._codec = codec
-        self.known: Recent[bytes, tuple[int, bool]] = Recent(100_000)
+        self._known: Recent[bytes, int] = Recent(100_000)  # digest -> twice the number, plus 1 if its words are indexed
+        self._next = 0
+        self._rows: list[tuple[int, int, bytes]] = []
+        self._words: list[tuple[int, str]] = []
 
-    def id_of(self, value: Value, messages: dict[int, Value]) -> int:
-        """The number of a body, stored if it is new.
+    def begin(self) -> None:
+        """Read which numbers are free; nobody else takes one until the transaction ends."""
+        (self._next,) = self._db.execute("SELECT ifnull(max(id), 0) + 1 FROM body").fetchone() or (1,)
 
-        `messages` are the span's, by identity: the words of one that is among them are indexed, and it is taken out.
-        """
+    def forget(self) -> None:
+        """Drop what is known and what is not written yet."""
+        self._known.clear()
+        self._rows.clear()
+        self._words.clear()
+
+    def flush(self) -> None:
+        """Write the rows of the numbers that were given since."""
+        if self._rows:
+            self._db.executemany("INSERT INTO body(id, hash, content) VALUES(?, ?, ?)", self._rows)
+            self._rows.clear()
+        if self._words:
+            self._db.executemany("INSERT INTO words(rowid, text) VALUES(?, ?)", self._words)
+            self._words.clear()
+
+    def of_value(self, value: Value, *, words: bool) -> int:
+        """The number of a value, such as a message; with `words` it is a message whose text is to be found."""
         content = _encode(value)
-        digest = hashlib.blake2b(content, digest_size=16).digest()
-        message = messages.pop(id(value), None)
-        known = self.known.get(digest)
-        if known is not None and (message is None or known[1]):
-            return known[0]
-        number, indexed = known or self._stored(digest, content)
-        if message is not None and not indexed:
-            self._db.execute("INSERT INTO words(rowid, text) VALUES(?, ?)", (number, _index_text(message)))
+        digest = _digest(content).digest()
+        known = self._known.get(digest, 0)
+        if known and (known & 1 or not words):
+            return known >> 1
+        return self._settle(digest, known, lambda: content, (lambda: index_text(value)) if words else None)
+
+    def of_json(self, item: bytes, *, words: bool) -> int:
+        """The number of one item of a JSON array, kept as the text that it is."""
+        digest = _digest(item).digest()
+        known = self._known.get(digest, 0)
+        if known and (known & 1 or not words):
+            return known >> 1
+        text = (lambda: index_text(msgspec.json.decode(item))) if words else None
+        return self._settle(digest, known, lambda: _encode(item.decode()), text)
+
+    def of_words(self, text: str) -> int:
+        """The number of a body without content, which only makes the words of a text found."""
+        digest = _digest(text.encode("utf-8", "replace"), key=b"words").digest()
+        known = self._known.get(digest, 0)
+        return known >> 1 if known else self._settle(digest, 0, lambda: b"", lambda: text)
+
+    def _settle(self, digest: bytes, known: int, content: Callable[[], bytes], text: Callable[[], str] | None) -> int:
+        number = known >> 1
+        indexed = False
+        if not number:
+            number, indexed = self._stored(digest, content())
+        if text is not None and not indexed:
+            self._words.append((number, text()))
             indexed = True
-        self.known.remember(digest, (number, indexed))
+        self._known.remember(digest, number << 1 | indexed)
         return number
 
     def _stored(self, digest: bytes, content: bytes) -> tuple[int, bool]:
-        """The number of a body, stored now if it is new, and whether its words are indexed."""
+        """The number of a body, given now if it is new, and whether its words are indexed."""
         short = int.from_bytes(digest[:8], "big", signed=True)
         for number, stored in self._db.execute("SELECT id, content FROM body WHERE hash = ?", (short,)):
-            if self._codec.decompress(stored) == content:
-                return number, self._db.execute("SELECT 1 FROM words WHERE rowid = ?", (number,)).fetchone() is not None
-        self._db.execute("INSERT INTO body(hash, content) VALUES(?, ?)", (short, self._codec.compress("body", content)))
-        return self._db.last_insert_rowid(), False
+            if (self._codec.decompress(stored) if stored else b"") == content:
+                found = self._db.execute("SELECT 1 FROM words WHERE rowid = ?", (number,)).fetchone()
+                return number, found is not None
+        number = self._next
+        self._next = number + 1
+        self._rows.append((number, short, self._codec.compress("body", content) if content else b""))
+        return number, False
 
 
-def _index_text(message: Value) -> str:
+_digest = partial(hashlib.blake2b, digest_size=16)
+
+
+def index_text(message: Value) -> str:
     """Text for the word index: as it is where SQLite splits it as we do, else split beforehand."""
     text = message_text(message)
     return text if text.isascii() else " ".join(tokens(text))
 
 
-def attributes_with_references(
-    attributes: dict[str, Value], body_id: Callable[[Value, dict[int, Value]], int], messages: dict[int, Value]
-) -> tuple[dict[str, Any], list[int]]:
-    """Attributes whose long texts and lists of messages are replaced by references, and the bodies referred to."""
-    kept: dict[str, Any] = {}
-    used: list[int] = []
-    for key, value in attributes.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            ids = [body_id(item, messages) for item in value]
-            used += ids
-            kept[key] = msgspec.msgpack.Ext(_LIST, pack_ids(ids))
-        elif _is_long(value):
-            number = body_id(value, messages)
-            used.append(number)
-            kept[key] = msgspec.msgpack.Ext(_ONE, pack_ids([number]))
-        else:
-            kept[key] = value
-    return kept, used
+class History(Struct):
+    """The last list of messages of a trace, which the next one mostly continues."""
+
+    code: int
+    text: str
+    """Without its last bracket."""
+    numbers: list[int]
 
 
-def _is_long(value: Value) -> bool:
-    if isinstance(value, str):
-        return len(value) > LONG_TEXT
-    return isinstance(value, dict | list) and len(_encode(value)) > LONG_TEXT
+class Items(Struct):
+    """A JSON array in parts: `code` is the extension type that tells how it is written."""
+
+    code: int
+    items: list[bytes]
+    """As they stand in the text; only those after the history where it `continues` one."""
+    continues: bool = False
+
+
+def split_json(text: str, history: History | None = None) -> Items | None:
+    """The items of a JSON array, as they stand in its text.
+
+    None where joining them would not give the same text: other spaces, or no array.
+    """
+    if history is not None and text.startswith(history.text):
+        between = _JOINED[history.code].decode()
+        at = len(history.text)
+        if text[at : at + len(between)] == between:
+            rest = split_json(f"[{text[at + len(between) :]}")
+            if rest is not None and (rest.code == history.code or len(rest.items) == 1):
+                return Items(history.code, rest.items, continues=True)
+    data = text.encode("utf-8", "surrogatepass")
+    try:
+        items = [bytes(item) for item in _decode_items(data)]
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+    size = sum(map(len, items)) + 2
+    for code, between in _JOINED.items():
+        if items and size + len(between) * (len(items) - 1) == len(data):
+            return Items(code, items) if b"[%b]" % between.join(items) == data else None
+    return None
+
+
+_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def reference(code: int, numbers: list[int]) -> msgspec.msgpack.Ext:
+    """What stands in a record for bodies."""
+    return msgspec.msgpack.Ext(code, pack_ids(numbers))
 
 
 def encode_rest(span: Span, attributes: dict[str, Any]) -> bytes:
@@ -236,7 +310,10 @@ def resolve(attributes: dict[str, Any], bodies: dict[int, bytes]) -> None:
                 found = [msgspec.msgpack.decode(bodies[number]) for number in value.ids]
             except KeyError as missing:
                 raise StorageError(f"message body {missing} is missing; run `vestigo verify`") from None
-            attributes[key] = found if value.code == _LIST else found[0]
+            if value.code in _JOINED:
+                attributes[key] = f"[{_JOINED[value.code].decode().join(found)}]"
+            else:
+                attributes[key] = found if value.code == LIST else found[0]
 
 
 def pack_ids(ids: list[int]) -> bytes:

@@ -37,13 +37,20 @@ class Rollups:
 
     def __init__(self) -> None:
         self._changes: dict[RollupKey, Group] = {}
+        self._new: dict[RollupKey, list[Figures]] = {}
 
     def add(self, key: RollupKey, figures: Figures, sign: int = 1) -> None:
         """Count a span, or take it back with sign -1."""
-        self._changes.setdefault(key, Group()).add(figures, sign)
+        if sign == 1:
+            self._new.setdefault(key, []).append(figures)
+        else:
+            self._changes.setdefault(key, Group()).add(figures, sign)
 
     def write(self, db: apsw.Connection) -> None:
         """Merge the changes into the rows; a row that counts nothing any more goes."""
+        for key, many in self._new.items():
+            self._changes.setdefault(key, Group()).add_many(many)
+        self._new.clear()
         days: dict[RollupKey, Group] = {}
         for key, change in self._changes.items():
             day = msgspec.structs.replace(key, hour=key.hour // DAY * DAY)
