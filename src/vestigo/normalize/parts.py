@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from vestigo.normalize.reading import parsed
-from vestigo.record import Value
+from vestigo.record import Kind, Messages, Value
 
 Part = dict[str, Value]
 
@@ -94,6 +94,39 @@ def _modality(mime_type: Value) -> str:
     return head if head in _MEDIA else "document"
 
 
+def exchange(kind: Kind, asked: Value, answered: Value, name: Value = None, call_id: Value = None) -> Messages:
+    """Input and output of a span of any kind: a tool's are its call and its result, others' are conversations."""
+    if kind != "tool":
+        return Messages(input=conversation(asked), output=conversation(answered, "assistant"), tools=_tools(asked))
+    found = Messages()
+    if asked is not None and asked != "":
+        found.input = [message("assistant", [tool_call(name, asked, call_id)])]
+    if answered is not None and answered != "":
+        found.output = [message("tool", [tool_response(answered, call_id)])]
+    return found
+
+
+def tool_definition(told: Value) -> Value:
+    """A tool in one flat form, `{"type": "function", "name": ..., "parameters": ...}`, of OpenAI or Anthropic."""
+    tool = parsed(told)
+    if not isinstance(tool, dict):
+        return tool
+    inner = tool.get("function")
+    flat: dict[str, Value] = {**tool, **inner} if isinstance(inner, dict) else {**tool}
+    flat.pop("function", None)
+    for schema in ("input_schema", "inputSchema"):
+        if schema in flat and "parameters" not in flat:
+            flat["parameters"] = flat.pop(schema)
+    flat.setdefault("type", "function")
+    return flat
+
+
+def _tools(asked: Value) -> list[Value]:
+    body = parsed(asked)
+    tools = body.get("tools") if isinstance(body, dict) else None
+    return [tool_definition(tool) for tool in tools] if isinstance(tools, list) else []
+
+
 # --- reading messages
 
 
@@ -161,7 +194,7 @@ def from_message(item: Value, role: str = "user") -> dict[str, Value]:
     if _is_item(item):
         parts = [_from_part(item)]
     elif isinstance(item.get("parts"), list):
-        parts = parts_of(item["parts"])
+        parts = _from_parts(item, said)
     elif said == "tool" and not _has_responses(content):
         parts = [tool_response(content, item.get("tool_call_id"))]
     else:
@@ -171,6 +204,15 @@ def from_message(item: Value, role: str = "user") -> dict[str, Value]:
         if isinstance(item.get(kept), str):
             made[kept] = item[kept]
     return made
+
+
+def _from_parts(item: dict[str, Any], role: str) -> list[Part]:
+    """OpenTelemetry's parts; LiteLLM leaves calls and the id of a result beside them."""
+    parts = parts_of(item["parts"])
+    call_id = item.get("tool_call_id")
+    if role == "tool" and call_id is not None and not any(part["type"] == "tool_call_response" for part in parts):
+        return [tool_response(part.get("content", part), call_id) for part in parts]
+    return [*parts, *_calls(item)]
 
 
 def _looks_structured(content: Any) -> bool:
@@ -248,7 +290,16 @@ def _from_gemini(part: dict[str, Any]) -> Part:
         return blob(inline.get("data"), _any(inline, "mimeType", "mime_type"))
     if isinstance(stored, dict):
         return located(_any(stored, "fileUri", "file_uri"), None, _any(stored, "mimeType", "mime_type"))
-    if "text" in part:  # Bedrock and Gemini
+    asked, answered, media = part.get("toolRequest"), part.get("toolResponse"), part.get("media")
+    if isinstance(asked, dict):  # Genkit's
+        return tool_call(asked.get("name"), asked.get("input"), asked.get("ref"))
+    if isinstance(answered, dict):
+        return tool_response(answered.get("output"), answered.get("ref"))
+    if isinstance(media, dict):
+        return located(media.get("url"), None, media.get("contentType"))
+    if isinstance(part.get("reasoning"), str):
+        return reasoning(part["reasoning"])
+    if "text" in part:  # Bedrock, Gemini and Genkit
         return reasoning(part["text"]) if part.get("thought") is True else text_part(part["text"])
     return text_part(part)
 
@@ -360,6 +411,9 @@ def _from_choices(choices: Any, _: str) -> list[Value]:
 
 _BODIES: Final[dict[str, Callable[[Any, str], list[Value]]]] = {
     "messages": conversation,
+    "message": conversation,
+    "prompt": conversation,
+    "replies": conversation,
     "contents": conversation,
     "choices": _from_choices,
     "candidates": _from_choices,

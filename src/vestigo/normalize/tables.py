@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from vestigo import semconv
+from vestigo.normalize.providers import as_provider
 from vestigo.normalize.reading import as_count, as_number, as_seconds, as_text, as_texts, as_usd
 from vestigo.record import Cost, Kind, NormalForm, Span, Usage, Value
 
@@ -34,7 +35,7 @@ COMMON: Final[Names] = {
 
 _Read = Callable[[Value], Any]
 _FORM: Final[dict[str, _Read]] = {
-    "provider": as_text, "request_model": as_text, "response_model": as_text, "response_id": as_text,
+    "provider": as_provider, "request_model": as_text, "response_model": as_text, "response_id": as_text,
     "ttft_s": as_number, "ttft_ms": as_seconds, "finish_reasons": as_texts, "session_id": as_text, "user_id": as_text,
     "agent_name": as_text, "tool_name": as_text, "tool_call_id": as_text, "prompt_name": as_text,
     "prompt_version": as_text,
