@@ -47,6 +47,7 @@ class Receiver:
         self.go = threading.Event()
         self.go.set()
         self.began = threading.Event()
+        self.told = threading.Event()
 
     def take(self, signal, form, data, principal, project):
         self.began.set()
@@ -73,6 +74,7 @@ class Receiver:
     def observe(self, method, path, status, duration_s):
         assert duration_s >= 0
         self.answered.append((method, path, status))
+        self.told.set()
 
 
 @pytest.fixture
@@ -260,6 +262,7 @@ def test_a_message_above_the_limit_is_refused_for_good(channel, receiver, compre
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "google.rpc.retryinfo-bin" not in dict(error.trailing_metadata())
     assert receiver.taken == []
+    assert receiver.told.wait(10)  # the sender has its answer from grpcio itself, perhaps before we know
     assert receiver.answered == [("POST", TRACES, "CANCELLED")]
     send(channel, bytes(1024 * 1024), compression=compression)
     assert len(receiver.taken[0].data) == 1024 * 1024
