@@ -3,7 +3,8 @@
 VestigoError
 ├─ SettingsError       a setting is missing or makes no sense       (at configure)
 ├─ QueryError          the question cannot be read; has .position   (HTTP 400)
-│  └─ UnsupportedQuery this backend cannot answer it                (HTTP 501)
+│  ├─ UnsupportedQuery this backend cannot answer it                (HTTP 501)
+│  └─ QueryTimeout     it took longer than it may                   (HTTP 504)
 ├─ ExportError         the records were not taken; .retry_after_s or None if hopeless
 ├─ StorageError        the backend failed
 │  └─ SchemaError      the stored schema is newer than this program
@@ -31,6 +32,10 @@ class QueryError(VestigoError):
 
 class UnsupportedQuery(QueryError):  # noqa: N818  the name says it
     """The question is right, but this storage cannot answer it."""
+
+
+class QueryTimeout(QueryError):  # noqa: N818  the name says it
+    """The question took longer than it may; a narrower one will not."""
 
 
 class ExportError(VestigoError):

@@ -25,6 +25,7 @@ from vestigo.query import (
     TraceSummary,
     Within,
     check_field,
+    check_time,
     pattern,
 )
 from vestigo.record import Log, Messages, Span, Trace, Value
@@ -114,6 +115,7 @@ def trace_matches(filter_: Filter | None, trace: Trace) -> bool:
 
 def log_matches(filter_: Filter | None, log: Log) -> bool:
     """Whether a log is what the filter asks for. Raises QueryError for fields that logs do not have."""
+    check_time()
     return _matches(filter_, lambda name: log_values(log, name), lambda: log_texts(log), None, None)
 
 
@@ -220,6 +222,7 @@ def has_phrase(text: str, phrase: tuple[str, ...]) -> bool:
 
 def span_texts(span: Span) -> Iterator[str]:
     """What words are looked for in: the name, then one text for each message."""
+    check_time()
     yield span.name
     found = messages(span)
     for message in (*found.input, *found.output):
@@ -288,6 +291,7 @@ _USAGE_FIELDS: Final = {
 
 def span_values(span: Span, field: str, view: TraceView) -> Sequence[Value]:
     """The values that a field has on a span: none where it is missing, several for tags, messages and scores."""
+    check_time()
     check_field(field)
     read = _SPAN_FIELDS.get(field)
     if read is not None:

@@ -1,7 +1,7 @@
-"""Questions: the filter tree, what a question asks for, and what it gets. `filtertext.py` reads text into a tree.
+"""Questions: the filter tree, what a question asks for, what it gets, and how long it may take.
 
-Here is also the meaning of a filter, in plain Python (`span_matches`, `trace_matches`, `log_matches`): every storage
-must answer as these do, and `testing.check_storage` holds it to that. Rules that storages tend to get wrong:
+`filtertext.py` reads text into a tree; what a tree means stands in `matching.py`: every storage must answer as that
+does, and `testing.check_storage` holds it to that. Rules that storages tend to get wrong:
 
 - a comparison with a missing field is false, and `Not` is plain negation;
 - booleans are not numbers; a comparison across types is false, `!=` across types is true;
@@ -11,7 +11,10 @@ must answer as these do, and `testing.check_storage` holds it to that. Rules tha
 """
 
 import base64
-from collections.abc import Callable, Iterable, Iterator
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, get_args
 
@@ -19,7 +22,7 @@ import msgspec
 import re2  # pyright: ignore[reportMissingTypeStubs]
 from msgspec import Struct
 
-from vestigo.errors import QueryError
+from vestigo.errors import QueryError, QueryTimeout
 from vestigo.record import Log, Span, Status
 
 T = TypeVar("T")
@@ -159,6 +162,29 @@ class TraceSummary(Struct, kw_only=True):
         return self.start_ns / 1e9
 
 
+GroupField: TypeAlias = Literal["session", "user"]
+
+
+class TraceGroup(Struct, kw_only=True):
+    """The traces of one session or one user. Counts and sums are multiplied by the traces' weights."""
+
+    key: str
+    traces: float = 0.0
+    failed: float = 0.0
+    """Traces with an error."""
+    spans: float = 0.0
+    errors: float = 0.0
+    calls: float = 0.0
+    input_tokens: float = 0.0
+    output_tokens: float = 0.0
+    cost_usd: float | None = None
+    """None where no call has a known cost."""
+    unpriced_calls: float = 0.0
+    first_ns: int = 0
+    """Start of the first trace, and of the last one."""
+    last_ns: int = 0
+
+
 Measure: TypeAlias = Literal[
     "count", "errors", "tokens.in", "tokens.out", "tokens.cached", "tokens.reasoning", "cost", "unpriced",
     "latency.sum", "latency.p50", "latency.p95", "latency.p99", "ttft.p50", "ttft.p95", "ttft.p99",
@@ -250,6 +276,11 @@ def log_sort_key(log: Log, order: str) -> SortKey:  # noqa: ARG001  the others' 
     return (log.time_ns, log.time_ns, log.trace_id or "", log.log_id)
 
 
+def group_sort_key(group: TraceGroup, order: str) -> SortKey:  # noqa: ARG001  the others' signature
+    """(last start, last start, key, empty)."""
+    return (group.last_ns, group.last_ns, group.key, "")
+
+
 def make_cursor(order: str, key: SortKey) -> str:
     """Where the next page starts, as text for a URL."""
     return base64.urlsafe_b64encode(msgspec.msgpack.encode((order, *key))).decode().rstrip("=")
@@ -309,6 +340,16 @@ def _checked_parts(filter_: Filter, logs: bool) -> tuple[Filter, ...]:
             return ()
 
 
+def check_groups(query: Query, field: str) -> Query:
+    """The query itself. Raises QueryError for what sessions and users cannot be asked for."""
+    check_query(query)
+    if field not in get_args(GroupField):
+        raise QueryError(f"cannot list {field!r}; there are: {', '.join(get_args(GroupField))}")
+    if query.order == "slowest":
+        raise QueryError("sessions and users have no order 'slowest'; there are: newest, oldest")
+    return query
+
+
 def check_query(query: Query, *, logs: bool = False) -> Query:
     """The query itself. Raises QueryError for a limit, window, order or filter that makes no sense."""
     if not 0 < query.limit <= 100_000:
@@ -333,3 +374,35 @@ def page_of(items: Iterable[T], query: Query, key_of: Callable[[T, str], SortKey
     page = keyed[: query.limit]
     more = len(keyed) > query.limit
     return Page([item for _, item in page], make_cursor(query.order, page[-1][0]) if more else None)
+
+
+# --- how long a question may take
+
+_limit = threading.local()
+
+
+@contextmanager
+def time_limit(seconds: float) -> Generator[None]:
+    """What this thread asks a storage in the `with` block raises QueryTimeout after so long. The sooner of two counts."""
+    outer = getattr(_limit, "end_s", None)
+    end = time.monotonic() + seconds
+    _limit.seconds, _limit.end_s = seconds, end if outer is None else min(end, outer)
+    try:
+        yield
+    finally:
+        _limit.end_s = outer
+
+
+def is_late() -> bool:
+    """Whether this thread's question has taken longer than it may."""
+    end = getattr(_limit, "end_s", None)
+    return end is not None and time.monotonic() > end
+
+
+def check_time() -> None:
+    """Called in every loop over records. Raises QueryTimeout."""
+    if is_late():
+        raise QueryTimeout(
+            f"the question took more than {_limit.seconds:g} s; narrow the window, or filter by a field such as "
+            "model, user or session"
+        )

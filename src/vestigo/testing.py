@@ -19,7 +19,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 import msgspec
 
 from vestigo.errors import QueryError
-from vestigo.query import And, Compare, Filter, Grouping, Not, Or, Page, Query, Row, Within
+from vestigo.query import (
+    And,
+    Compare,
+    Filter,
+    GroupField,
+    Grouping,
+    Not,
+    Or,
+    Page,
+    Query,
+    Row,
+    TraceGroup,
+    Within,
+)
 from vestigo.record import Batch, Log, Span, Trace
 from vestigo.specimens import Specimens, Subject, copy_batch
 from vestigo.storage import Storage
@@ -79,9 +92,11 @@ class _Check:
         made = Specimens(random, f"s{self._seed}r{number}")
         batches = made.batches()
         for batch in batches:
+            marks = self._marks(made)
             self._write(batch)
             if random.random() < 0.2:
                 self._write(batch)
+            self._same_changes(marks)
         if number % 4 == 0:
             self._open_again()
         self._ask(made, questions=10)
@@ -91,7 +106,9 @@ class _Check:
         if number % 4 == 0:
             self._open_again()
         self._compare_all(made)
+        marks = self._marks(made)
         self._write(batches[0])
+        self._same_changes(marks)
         self._ask(made, questions=3)
         everything = Query(project=made.projects[0])
         self._same("delete", everything, lambda storage: storage.delete(everything))
@@ -138,6 +155,7 @@ class _Check:
                 self._same_pages("find_spans", query, made)
             for query in made.orders(made.query(made.trace_filter(known))):
                 self._same_pages("find_traces", query, made)
+            self._same_groups(made.query(made.trace_filter(known)), made)
             for query in made.orders(made.query(made.log_filter(known))):
                 self._same_pages("find_logs", query, made)
             query, grouping = made.query(made.span_filter(known)), made.grouping()
@@ -156,8 +174,12 @@ class _Check:
             query = Query(project=project, limit=_ALL)
             for name in ("find_spans", "find_traces", "find_logs"):
                 self._same_pages(name, query, made)
+            self._same_groups(query, made)
             for trace_id in (*made.trace_ids, "0" * 31 + "1"):
                 self._same("trace", (project, trace_id), lambda storage, p=project, t=trace_id: storage.trace(p, t))
+        missing = set(self._oracle.projects()) - set(self._call("projects", None, self.storage.projects))
+        if missing:
+            raise AssertionError(f"projects left out {', '.join(sorted(missing))} ({self._where})")
 
     def _same_pages(self, name: str, query: Query, made: Specimens) -> None:
         """The whole answer at once, then page by page."""
@@ -172,9 +194,12 @@ class _Check:
         return want
 
     def _pages(self, name: str, query: Query) -> list[Any]:
+        return self._follow(name, query, getattr(self.storage, name))
+
+    def _follow(self, name: str, query: Query, find: Callable[[Query], Page[Any]]) -> list[Any]:
         items: list[Any] = []
         while True:
-            page: Page[Any] = self._call(name, query, getattr(self.storage, name), query)
+            page: Page[Any] = self._call(name, query, find, query)
             if len(page.items) > query.limit:
                 raise AssertionError(f"{name} gave {len(page.items)} for {query} ({self._where})")
             items += page.items
@@ -227,6 +252,49 @@ class _Check:
                 return self._smallest(name, smaller)
         return query
 
+    # --- sessions, users, changes
+
+    def _same_groups(self, query: Query, made: Specimens) -> None:
+        """Sessions and users at once, then page by page."""
+        for field in get_args(GroupField):
+            for order in ("newest", "oldest"):
+                whole = msgspec.structs.replace(query, limit=_ALL, order=order)
+                want = self._oracle.find_groups(whole, field).items
+                self._compare(f"find_groups({field!r})", whole, self._groups(whole, field), want)
+                paged = msgspec.structs.replace(whole, limit=made.limit())
+                self._compare(f"find_groups({field!r}), page by page,", paged, self._groups(paged, field), want)
+
+    def _groups(self, query: Query, field: GroupField) -> list[TraceGroup]:
+        return self._follow(f"find_groups({field!r})", query, lambda asked: self.storage.find_groups(asked, field))
+
+    def _marks(self, made: Specimens) -> dict[str, tuple[str, str]]:
+        """Where the storage and the oracle stand, by project."""
+        return {
+            project: (self.storage.changes(project, None)[2], self._oracle.changes(project, None)[2])
+            for project in made.projects
+        }
+
+    def _same_changes(self, marks: dict[str, tuple[str, str]]) -> None:
+        """All that the oracle knows to be written since the marks comes, as it is stored, and then nothing more."""
+        for project, (first, known) in marks.items():
+            mark = first
+            spans, logs, _ = self._oracle.changes(project, known)
+            want = {(record.trace_id, _record_id(record)): record for record in (*spans, *logs)}
+            got: dict[tuple[str | None, str], Span | Log] = {}
+            while True:
+                spans, logs, after = self._call("changes", mark, self.storage.changes, project, mark)
+                got.update({(record.trace_id, _record_id(record)): record for record in (*spans, *logs)})
+                if not spans and not logs:
+                    break
+                mark = after
+            changed = [got[key] for key in want if key in got]
+            self._compare("changes", project, changed, list(want.values()))
+            for (trace_id, _), record in got.items():
+                trace = self._oracle.trace(project, trace_id) if trace_id else None
+                stored = [] if trace is None else [*trace.spans, *trace.logs]
+                if trace_id and not any(_alike(record, other) for other in stored):
+                    raise AssertionError(f"changes answered otherwise than trace: {_shown(record)} ({self._where})")
+
     # --- the rest of the contract
 
     def _errors(self, made: Specimens) -> None:
@@ -262,6 +330,7 @@ class _Check:
         made = Specimens(Random(f"{self._seed}/feeders"), f"s{self._seed}feeders")  # noqa: S311
         project = made.projects[0]
         query = Query(project=project)
+        marks: list[str] = []
         reads: dict[str, Callable[[], object]] = {
             "find_spans": lambda: self.storage.find_spans(query).items,
             "find_traces": lambda: self.storage.find_traces(query).items,
@@ -269,10 +338,14 @@ class _Check:
             "trace": lambda: self.storage.trace(project, made.trace_ids[0]),
             "aggregate": lambda: self.storage.aggregate(query, Grouping()),
             "values": lambda: self.storage.values("name", query),
+            "find_groups": lambda: self.storage.find_groups(query, "user").items,
+            "changes": lambda: self.storage.changes(project, marks[-1])[0],
             "delete": lambda: self.storage.delete(query),
         }
         for name, read in reads.items():
+            marks.append(self.storage.changes(project, None)[2])
             batch = Batch([made.plain_span(0)], [made.plain_log(0)], project)
+            batch.spans[0].attributes["user.id"] = "ann"
             waiting = [batch]
 
             def feeder(waiting: list[Batch] = waiting) -> None:
@@ -373,6 +446,10 @@ def _wire(record: object) -> bytes:
 def _shown(item: object) -> str:
     text = str(item) if isinstance(item, Row) else msgspec.json.encode(item, order="sorted").decode()
     return text if len(text) <= 1500 else text[:1500] + "…"
+
+
+def _record_id(record: Span | Log) -> str:
+    return record.span_id if isinstance(record, Span) else record.log_id
 
 
 def _named(items: list[Any]) -> str:

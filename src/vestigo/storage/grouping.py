@@ -8,7 +8,19 @@ from msgspec import Struct
 
 from vestigo.errors import QueryError
 from vestigo.matching import TraceView, is_unpriced, span_values
-from vestigo.query import FIELDS, Grouping, Measure, Row
+from vestigo.query import (
+    FIELDS,
+    GroupField,
+    Grouping,
+    Measure,
+    Page,
+    Query,
+    Row,
+    TraceGroup,
+    TraceSummary,
+    group_sort_key,
+    page_of,
+)
 from vestigo.record import NormalForm, Span, Trace, Usage, Value
 from vestigo.sketch import Sketch
 
@@ -98,6 +110,29 @@ class Group:
             sums.priced += weight
         sums.unpriced += weight * figures.unpriced
 
+    def add_many(self, many: "list[Figures]") -> None:
+        """Count spans: the same as `add` for each, faster for many."""
+        if len(many) < 4 or any(figures.weight != 1 for figures in many):
+            for figures in many:
+                self.add(figures)
+            return
+        sums = self.sums
+        sums.count += len(many)
+        sums.errors += sum([figures.error for figures in many])
+        latencies = [figures.latency_s for figures in many if figures.latency_s is not None]
+        sums.latency += sum(latencies)
+        self.latency.add_many(latencies)
+        self.ttft.add_many([figures.ttft_s for figures in many if figures.ttft_s is not None])
+        leaves = [figures for figures in many if figures.leaf]
+        sums.tokens_in += sum([figures.tokens_in or 0 for figures in leaves])
+        sums.tokens_out += sum([figures.tokens_out or 0 for figures in leaves])
+        sums.tokens_cached += sum([figures.tokens_cached or 0 for figures in leaves])
+        sums.tokens_reasoning += sum([figures.tokens_reasoning or 0 for figures in leaves])
+        costs = [figures.cost for figures in leaves if figures.cost is not None]
+        sums.cost += sum(costs)
+        sums.priced += len(costs)
+        sums.unpriced += sum([figures.unpriced for figures in leaves])
+
     def merge(self, other: "Group") -> None:
         """Add another group's figures to this one."""
         for name in Sums.__struct_fields__:
@@ -181,3 +216,33 @@ def count_values(values: Iterable[Value], limit: int) -> list[str]:
     """Distinct texts, most frequent first, then by text."""
     counts = Counter(value for value in values if isinstance(value, str))
     return [value for value, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]]
+
+
+def group_traces(summaries: Iterable[TraceSummary], field: GroupField, query: Query) -> Page[TraceGroup]:
+    """What `find_groups` answers, from the traces that match; those without such an id are left out."""
+    groups: dict[str, TraceGroup] = {}
+    for trace in summaries:
+        key = trace.session_id if field == "session" else trace.user_id
+        if key is None:
+            continue
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = TraceGroup(key=key, first_ns=trace.start_ns, last_ns=trace.start_ns)
+        _add_trace(group, trace)
+    return page_of(groups.values(), query, group_sort_key)
+
+
+def _add_trace(group: TraceGroup, trace: TraceSummary) -> None:
+    weight = trace.weight
+    group.traces += weight
+    group.failed += weight * (trace.status == "ERROR")
+    group.spans += weight * trace.spans
+    group.errors += weight * trace.errors
+    group.calls += weight * trace.calls
+    group.input_tokens += weight * trace.input_tokens
+    group.output_tokens += weight * trace.output_tokens
+    if trace.cost_usd is not None:
+        group.cost_usd = (group.cost_usd or 0.0) + weight * trace.cost_usd
+    group.unpriced_calls += weight * trace.unpriced_calls
+    group.first_ns = min(group.first_ns, trace.start_ns)
+    group.last_ns = max(group.last_ns, trace.start_ns)

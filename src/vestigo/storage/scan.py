@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from vestigo.errors import QueryError
 from vestigo.matching import TraceView, log_matches, span_matches, span_values, trace_matches
-from vestigo.query import Grouping, Page, Query, Row, SortKey, make_cursor, read_cursor
+from vestigo.query import Grouping, Page, Query, Row, SortKey, check_time, make_cursor, read_cursor
 from vestigo.record import Log, Span, Trace
 from vestigo.storage.grouping import Groups, count_values
 
@@ -22,6 +22,7 @@ def in_window(time_ns: int, query: Query) -> bool:
 def matching_traces(traces: Iterable[Trace], query: Query) -> Iterator[Trace]:
     """The traces with spans that are what the query asks for."""
     for trace in traces:
+        check_time()
         if (
             trace.spans
             and in_window(min(span.start_ns for span in trace.spans), query)
@@ -33,6 +34,7 @@ def matching_traces(traces: Iterable[Trace], query: Query) -> Iterator[Trace]:
 def matching_spans(traces: Iterable[Trace], query: Query) -> Iterator[Span]:
     """The spans that are what the query asks for, out of whole traces."""
     for trace in traces:
+        check_time()
         view = TraceView(trace)
         for span in trace.spans:
             if in_window(span.start_ns, query) and span_matches(query.filter, span, view):
@@ -45,7 +47,7 @@ def matching_logs(logs: Iterable[Log], query: Query) -> Iterator[Log]:
 
 
 def matches_loosely(query: Query, log: Log) -> bool:
-    """Whether a log without a trace goes with a deletion; a filter that logs cannot answer spares it."""
+    """Whether a log whose trace has no spans goes with a deletion; a filter that logs cannot answer spares it."""
     try:
         return in_window(log.time_ns, query) and log_matches(query.filter, log)
     except QueryError:

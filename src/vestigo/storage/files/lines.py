@@ -8,6 +8,7 @@ tool reads both (`zstdcat`, `jq`, `grep`). What is no such line is skipped and c
 
 import os
 import sys
+import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -225,6 +226,16 @@ class Index:
     def forget_text(self) -> None:
         """Drop the blocks that are kept unpacked between reads."""
         self._unpacked.clear()
+
+    def end(self) -> tuple[int, int, int, int]:
+        """Where the text ends, and offset, length and checksum of the last line, by which the place is known again."""
+        offset, mark = self._mark
+        return self._size, offset, len(mark), zlib.crc32(mark)
+
+    def stands(self, fd: int, end: tuple[int, int, int, int]) -> bool:
+        """Whether the text up to that end is still as it was, in the packed file too."""
+        size, offset, length, told = end
+        return size <= self._size and (not length or zlib.crc32(self.read(fd, offset, length)) == told)
 
     @property
     def skipped(self) -> int:

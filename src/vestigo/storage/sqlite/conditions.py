@@ -41,6 +41,8 @@ class Condition(Struct, frozen=True):
     """Whether an index leads straight to the records."""
 
 
+SHORT_TEXT: Final = 200
+"""Characters of the longest text in the index of attributes."""
 UNINDEXED: Final = b""
 """Stands in the index for a value that it does not hold, so that its span is looked at."""
 
@@ -89,6 +91,8 @@ class Conditions:
                 return field_of(field, op, value)
             case OneOf(field, values):
                 check_field(field, logs=table == "log")
+                if field == "trace" and table != "log":
+                    return self._traces_of(values, "trace.id" if span is None else f"{table}.trace")
                 return _join(" OR ", [field_of(field, "=", value) for value in values], NONE)
             case Text(words):
                 return self._words(words, table)
@@ -151,7 +155,7 @@ class Conditions:
             column = "nullif(trace.duration_ns, -1) / 1e9" if field == "latency" else _NUMBERS[field].format(t="trace")
             return _number(column, op, value)
         if field == "trace":
-            return _identifier("trace.trace_id", op, value)
+            return self._trace_of("trace.id", op, value)
         if field.startswith("score."):
             return UNKNOWN
         found = self._span_field(field, op, value, "inner_")
@@ -187,8 +191,7 @@ class Conditions:
         if field in ORIGIN:
             return _origin(f"{table}.origin", field, op, value)
         if field == "trace":
-            inner = _identifier("trace_id", op, value)
-            return Condition(f"{table}.trace IN (SELECT id FROM trace WHERE {inner.sql})", inner.parameters)
+            return self._trace_of(f"{table}.trace", op, value)
         if field == "span":
             return _identifier(f"{table}.span_id", op, value)
         if field == "has":
@@ -198,6 +201,20 @@ class Conditions:
         if field.startswith("attr.") and op == "=":
             return self._attribute(field[5:], value, table)
         return UNKNOWN
+
+    def _trace_of(self, column: str, op: Op, value: Scalar) -> Condition:
+        if op == "=":
+            return self._traces_of((value,), column)
+        inner = _identifier("trace_id", op, value)
+        sql = f"{column} IN (SELECT id FROM trace WHERE project = {self._project} AND {inner.sql})"
+        return Condition(sql, inner.parameters)
+
+    def _traces_of(self, values: tuple[Scalar, ...], column: str) -> Condition:
+        """By number, since the index of ids begins with the project."""
+        sql = "SELECT id FROM trace WHERE project = ? AND trace_id = ?"
+        ids = (_id_bytes(value) for value in values)
+        found = [number for key in ids if key is not None for number in self._ask(sql, (self._project, key))]
+        return Condition(f"{column} IN ({_numbers(sorted(found))})", indexed=True) if found else NONE
 
     def _term(self, column: str, op: Op, value: Scalar) -> Condition:
         if op == "exists":
@@ -232,6 +249,34 @@ class Conditions:
         return Condition(f"{table}.id IN ({sql})", parameters, exact=short is not None, indexed=True)
 
 
+def needs_trace(filter_: Filter | None) -> bool:
+    """Whether a filter speaks of other spans, or of scores, which lie in logs."""
+    match filter_:
+        case Within():
+            return True
+        case And(filters) | Or(filters):
+            return any(needs_trace(part) for part in filters)
+        case Not(part):
+            return needs_trace(part)
+        case Compare(field, _, _):
+            return field.startswith("score.") or field == "has"
+        case None:
+            return False
+        case _:
+            return getattr(filter_, "field", "").startswith(("score.", "has"))
+
+
+def names_trace(filter_: Filter | None) -> bool:
+    """Whether a filter lets through only what belongs to traces that it names."""
+    match filter_:
+        case Compare("trace", "=", _) | OneOf("trace", _):
+            return True
+        case And(filters):
+            return any(names_trace(part) for part in filters)
+        case _:
+            return False
+
+
 def indexed_key(key: str) -> bool:
     """Whether an attribute is in the index: the program's own are, the conventions' have columns of their own."""
     return not key.startswith("gen_ai.")
@@ -243,14 +288,14 @@ def indexed_value(value: Any) -> Any:
         return b"true" if value else b"false"
     if isinstance(value, int | float):
         return value
-    return value if isinstance(value, str) and len(value) <= 200 else None
+    return value if isinstance(value, str) and len(value) <= SHORT_TEXT else None
 
 
 def _log_field(field: str, op: Op, value: Scalar) -> Condition:
     if field == "level":
         return _number("log.severity", op, value)
-    if field == "trace":
-        return _identifier("log.trace_id", op, value)
+    if field in {"trace", "span"}:
+        return _identifier(f"log.{field}_id", op, value)
     return UNKNOWN
 
 
@@ -287,12 +332,19 @@ def _origin(column: str, field: str, op: Op, value: Scalar) -> Condition:
 
 
 def _identifier(column: str, op: Op, value: Scalar) -> Condition:
-    if op == "=" and isinstance(value, str):
-        try:
-            return Condition(f"{column} = ?", (bytes.fromhex(value),)) if value == value.lower() else NONE
-        except ValueError:
-            return NONE
+    if op == "=":
+        key = _id_bytes(value)
+        return NONE if key is None else Condition(f"{column} = ?", (key,))
     return Condition(f"({column} IS NOT NULL AND vestigo_compare(lower(hex({column})), ?, ?))", _checked(op, value))
+
+
+def _id_bytes(value: Scalar) -> bytes | None:
+    """The bytes of an id as ids are written: lower-case hex without spaces."""
+    try:
+        key = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        return None
+    return key if key.hex() == value else None
 
 
 def _text(column: str, op: Op, value: Scalar) -> Condition:

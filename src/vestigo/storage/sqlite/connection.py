@@ -12,6 +12,7 @@ import apsw
 
 from vestigo.errors import SettingsError, StorageError
 from vestigo.matching import has_phrase, tokens
+from vestigo.query import check_time, is_late
 from vestigo.storage.sqlite.conditions import compare_function
 
 _BUSY_MS: Final = 60_000
@@ -38,7 +39,32 @@ def connect(path: str, *, read_only: bool = False) -> apsw.Connection:
     db.create_scalar_function("vestigo_phrase", _phrase, 2, deterministic=True)
     if read_only:
         db.pragma("query_only", True)
+        db.set_progress_handler(is_late, _STEPS)
+        db.authorizer = _authorize
     return db
+
+
+_STEPS: Final = 5_000
+"""Steps of SQLite's machine between two looks at the time limit: well below a millisecond."""
+_READS: Final = frozenset(
+    {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE, apsw.SQLITE_TRANSACTION, apsw.SQLITE_SAVEPOINT}
+)
+_FUNCTIONS: Final = frozenset(
+    {"count", "sum", "min", "max", "ifnull", "coalesce", "nullif", "lower", "hex", "abs", "match", "vestigo_compare"}
+    | {"vestigo_phrase"}
+)
+_PRAGMAS: Final = frozenset({"data_version", "integrity_check", "page_count", "page_size", "freelist_count"})
+
+
+def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    """What a connection that reads may do: read, with the functions that our own statements use."""
+    if action in _READS:
+        return apsw.SQLITE_OK
+    if action == apsw.SQLITE_FUNCTION and second in _FUNCTIONS:
+        return apsw.SQLITE_OK
+    if action == apsw.SQLITE_PRAGMA and first in _PRAGMAS:
+        return apsw.SQLITE_OK
+    return apsw.SQLITE_DENY
 
 
 def _phrase(*arguments: Any) -> bool:
@@ -144,6 +170,9 @@ def storage_errors(path: str) -> Generator[None]:
     """SQLite's errors as ours, with the remedy."""
     try:
         yield
+    except apsw.InterruptError:
+        check_time()
+        raise StorageError(f"a question to {path} was interrupted; ask again") from None
     except apsw.FullError:
         raise StorageError(f"the disk is full, cannot write {path}; free some space") from None
     except (apsw.CorruptError, apsw.NotADBError) as error:

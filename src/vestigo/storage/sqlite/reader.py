@@ -10,19 +10,18 @@ import msgspec
 
 from vestigo.matching import TraceView, log_matches, span_matches, span_values, trace_matches
 from vestigo.query import (
-    And,
-    Compare,
-    Filter,
+    GroupField,
     Grouping,
-    Not,
-    Or,
     Page,
     Query,
     Row,
     SortKey,
+    TraceGroup,
     TraceSummary,
-    Within,
+    check_groups,
     check_query,
+    check_time,
+    group_sort_key,
     log_sort_key,
     make_cursor,
     read_cursor,
@@ -31,18 +30,41 @@ from vestigo.query import (
 )
 from vestigo.record import Log, Resource, Scope, Span, Trace, order_spans
 from vestigo.semconv import SERVICE_NAME
-from vestigo.storage.grouping import Figures, Groups, count_values
+from vestigo.storage.grouping import Figures, Group, Groups, Sums, count_values, group_traces
 from vestigo.storage.sqlite.bodies import Codec, Recent, SpanRest, decode_rest, references, resolve
-from vestigo.storage.sqlite.conditions import KINDS, NUMBERED, ORIGIN, STATUSES, Condition, Conditions
+from vestigo.storage.sqlite.conditions import (
+    KINDS,
+    NUMBERED,
+    ORIGIN,
+    STATUSES,
+    Condition,
+    Conditions,
+    names_trace,
+    needs_trace,
+)
 from vestigo.storage.sqlite.rollups import HOUR_NS, read_group, spans_of_hours, whole_hours
 
 T = TypeVar("T")
 _CHUNK: Final = 200  # candidates that are decoded and checked at a time
 _SPAN: Final = (
     "span.id, trace.trace_id, span.span_id, span.parent_id, span.start_ns, span.duration_ns, span.status, span.weight,"
-    " name.text, span.origin, span.record"
+    " name.text, span.origin, span.role, span.record"
 )
 _FROM_SPAN: Final = "FROM span JOIN trace ON trace.id = span.trace JOIN name ON name.id = span.name"
+SUMS: Final = {
+    "count": ("count",), "errors": ("errors",), "cost": ("cost", "priced"), "unpriced": ("unpriced",),
+    "tokens.in": ("tokens_in",), "tokens.out": ("tokens_out",), "tokens.cached": ("tokens_cached",),
+    "tokens.reasoning": ("tokens_reasoning",), "latency.sum": ("latency",),
+}  # fmt: skip
+"""Measures that are made of sums only, and of which."""
+_LEAF: Final = "weight * (role != 0)"
+SUM_SQL: Final = {
+    "count": "sum(weight)", "errors": "sum(weight * (status = 2))", "latency": "sum(weight * duration_ns / 1e9)",
+    "cost": f"sum({_LEAF} * cost)", "priced": f"sum({_LEAF} * (cost IS NOT NULL))",
+    "unpriced": f"sum({_LEAF} * unpriced)", "tokens_in": f"sum({_LEAF} * tokens_in)",
+    "tokens_out": f"sum({_LEAF} * tokens_out)", "tokens_cached": f"sum({_LEAF} * tokens_cached)",
+    "tokens_reasoning": f"sum({_LEAF} * tokens_reasoning)",
+}  # fmt: skip
 _ORDERS: Final = {
     "newest": ("start_ns", "DESC"),
     "oldest": ("start_ns", "ASC"),
@@ -80,7 +102,38 @@ class Reader:
         return Trace(trace_id, spans, logs) if spans or logs else None
 
     def find_traces(self, query: Query) -> Page[TraceSummary]:
-        return self._page(query, "trace", summary_sort_key, lambda condition: self.summaries(query, condition))
+        page = self._page(query, "trace", summary_sort_key, lambda condition: self.summaries(query, condition))
+        self._add_models(query.project, page.items)
+        return page
+
+    def find_groups(self, query: Query, field: GroupField) -> Page[TraceGroup]:
+        check_groups(query, field)
+        after = read_cursor(query)
+        condition = self._condition(query, "trace")
+        if condition is None:
+            return Page([])
+        if not condition.exact:
+            traces = msgspec.structs.replace(query, cursor=None)
+            return group_traces(self.summaries(traces, condition), field, query)
+        sign, direction = ("<", "DESC") if query.order == "newest" else (">", "ASC")
+        sql = (
+            "SELECT text, traces, failed, spans, errors, calls, tokens_in, tokens_out, cost, unpriced, first, last FROM"
+            f" (SELECT {field} AS number, sum(weight) AS traces, sum(weight * (status = 2)) AS failed,"
+            " sum(weight * spans) AS spans, sum(weight * errors) AS errors, sum(weight * calls) AS calls,"
+            " sum(weight * ifnull(tokens_in, 0)) AS tokens_in, sum(weight * ifnull(tokens_out, 0)) AS tokens_out,"
+            " sum(weight * cost) AS cost, sum(weight * unpriced) AS unpriced, min(start_ns) AS first,"
+            f" max(start_ns) AS last FROM trace WHERE {self._window(query, 'trace')} AND {condition.sql}"
+            f" AND {field} IS NOT NULL GROUP BY {field}) JOIN term ON term.id = number"
+            f" WHERE {'1' if after is None else f'(last, text) {sign} (?, ?)'}"
+            f" ORDER BY last {direction}, text {direction} LIMIT {query.limit + 1}"
+        )
+        place = () if after is None else (after[0], after[2])
+        rows = self.db.execute(sql, (*condition.parameters, *place))
+        groups = [TraceGroup(**dict(zip(TraceGroup.__struct_fields__, row, strict=True))) for row in rows]
+        if len(groups) <= query.limit:
+            return Page(groups)
+        groups.pop()
+        return Page(groups, make_cursor(query.order, group_sort_key(groups[-1], query.order)))
 
     def find_spans(self, query: Query) -> Page[Span]:
         return self._page(query, "span", span_sort_key, lambda condition: self._matching_spans(query, condition))
@@ -151,9 +204,10 @@ class Reader:
     def _window(self, query: Query, table: str) -> str:
         time = "time_ns" if table == "log" else "start_ns"
         project = self._project(query.project)
-        bounds = [f"{table}.project = {project or 0}"]
-        # the plus keeps SQLite from reading by time, which would sort all of it for the slowest
-        by_time = "+" if query.order == "slowest" else ""
+        # the plus keeps SQLite from reading by time, to sort all of it for the slowest or to look for a named trace
+        named = names_trace(query.filter)
+        by_time = "+" if named or query.order == "slowest" else ""
+        bounds = [f"{'+' if named and table != 'log' else ''}{table}.project = {project or 0}"]
         if query.start_ns > 0:
             bounds.append(f"{by_time}{table}.{time} >= {int(query.start_ns)}")
         bounds.append(f"{by_time}{table}.{time} < {int(query.end_ns)}")
@@ -165,6 +219,8 @@ class Reader:
         time = "time_ns" if table == "log" else "start_ns"
         first = time if table == "log" or column == "start_ns" else "duration_ns"
         lead = f"ifnull({table}.duration_ns, -1)" if first == "duration_ns" and table == "span" else f"{table}.{first}"
+        if table == "log" and names_trace(query.filter):
+            lead = f"+{lead}"
         keys = [lead, *([] if first == time else [f"{table}.{time}"]), *ids]
         order = ", ".join(f"{key} {direction}" for key in keys)
         after = read_cursor(query)
@@ -204,17 +260,27 @@ class Reader:
         return trace is not None and trace_matches(query.filter, trace)
 
     def _summary(self, row: tuple[Any, ...], trace_id: str) -> TraceSummary:
-        models = self.db.execute(
-            "SELECT DISTINCT term.text FROM span JOIN term ON term.id = span.model WHERE span.trace = ? ORDER BY 1",
-            (row[0],),
-        )
         return TraceSummary(
             trace_id=trace_id, name=row[2] or "", service=_service(self._origin(row[3])[0]),
             start_ns=row[4], end_ns=row[5], status=cast("Any", STATUSES[row[6]]), error_message=row[7], spans=row[8],
             errors=row[9], open_spans=row[10], calls=row[11], input_tokens=row[12] or 0, output_tokens=row[13] or 0,
             cached_tokens=row[14] or 0, reasoning_tokens=row[15] or 0, cost_usd=row[16], unpriced_calls=row[17],
-            session_id=row[18], user_id=row[19], models=[model for (model,) in models], weight=row[20],
+            session_id=row[18], user_id=row[19], weight=row[20],
         )  # fmt: skip
+
+    def _add_models(self, project: str, summaries: list[TraceSummary]) -> None:
+        """Fill in the models of a page's traces, in one question for all."""
+        by_number = {
+            number: summary for summary in summaries if (number := self.trace_number(project, summary.trace_id))
+        }
+        numbers = iter(by_number)
+        while chunk := list(islice(numbers, 5_000)):
+            sql = (
+                "SELECT DISTINCT span.trace, term.text FROM span JOIN term ON term.id = span.model"
+                f" WHERE span.trace IN ({','.join(map(str, chunk))}) ORDER BY 1, 2"
+            )
+            for number, model in self.db.execute(sql):
+                by_number[number].models.append(model)
 
     # --- spans
 
@@ -230,12 +296,17 @@ class Reader:
         whole = self.trace(query.project, span.trace_id) if needs_trace(query.filter) else None
         return TraceView(whole or Trace(span.trace_id, [span]))
 
+    def spans_of_rows(self, numbers: list[int]) -> list[Span]:
+        """The spans of these rows, in their order."""
+        return self._spans(f"span.id IN ({','.join(map(str, numbers))}) ORDER BY span.id", ())
+
     def _spans(self, where: str, parameters: tuple[Any, ...]) -> list[Span]:
         return [span for spans in self._span_chunks(where, parameters, 1_000) for span in spans]
 
     def _span_chunks(self, where: str, parameters: tuple[Any, ...], size: int) -> Iterator[list[Span]]:
         rows = self.db.execute(f"SELECT {_SPAN} {_FROM_SPAN} WHERE {where}", parameters)
         while chunk := list(islice(rows, size)):
+            check_time()
             yield self._decode(chunk)
             size = min(size * 2, 2_000)
 
@@ -250,6 +321,8 @@ class Reader:
 
     def _span(self, row: tuple[Any, ...], rest: SpanRest) -> Span:
         resource, scope = self._origin(row[9])
+        if rest.normal is not None and bool(row[10]) != (rest.normal.usage_role == "leaf"):
+            rest.normal.usage_role = "leaf" if row[10] else "duplicate"  # settled since it was written
         return Span(
             trace_id=row[1].hex(), span_id=row[2].hex(), name=row[8], start_ns=row[4],
             parent_id=None if row[3] is None else row[3].hex(), end_ns=None if row[5] is None else row[4] + row[5],
@@ -302,6 +375,9 @@ class Reader:
             for span in self._matching_spans(query, condition):
                 groups.add(span)
             return
+        if all(measure in SUMS for measure in grouping.measures):
+            self._add_sums(groups, query, grouping, condition)
+            return
         columns = [_group_column(field) for field in grouping.by]
         sql = (
             "SELECT start_ns, weight, status, duration_ns, ttft_s, role, tokens_in, tokens_out, tokens_cached,"
@@ -314,6 +390,26 @@ class Reader:
             figures = Figures(row[1], row[2] == 2, latency_s, row[4], bool(row[5]), *row[6:11], bool(row[11]))  # pyright: ignore[reportCallIssue]
             keys = tuple(names.text(field, key) for field, key in zip(grouping.by, row[12:], strict=True))
             groups.group(row[0], keys).add(figures)
+
+    def _add_sums(self, groups: Groups, query: Query, grouping: Grouping, condition: Condition) -> None:
+        """Let SQLite add up, where no percentile is asked for."""
+        wanted = list(dict.fromkeys(name for measure in grouping.measures for name in SUMS[measure]))
+        step = grouping.step_ns
+        keys = [f"{0 if step is None else f'start_ns / {step}'}", *map(_group_column, grouping.by)]
+        groupings = ", ".join(str(at + 1) for at in range(len(keys)))
+        sql = (
+            f"SELECT {', '.join((*keys, *(SUM_SQL[name] for name in wanted)))} FROM span"
+            f" WHERE {self._window(query, 'span')} AND {condition.sql} GROUP BY {groupings}"
+        )
+        names = _Names(self._ask)
+        rows = self.db.execute(sql, condition.parameters).fetchall()
+        for at, field in enumerate(grouping.by, 1):
+            names.read(field, {row[at] for row in rows} - {None})
+        for row in rows:
+            numbers = zip(grouping.by, row[1 : len(keys)], strict=True)
+            sums = Sums(**{name: value or 0.0 for name, value in zip(wanted, row[len(keys) :], strict=True)})
+            texts = tuple(names.text(field, number) for field, number in numbers)
+            groups.group(row[0] * (step or 0), texts).merge(Group(sums))
 
     def _add_rollups(
         self, groups: Groups, query: Query, grouping: Grouping, project: int, hours: tuple[int, int]
@@ -334,6 +430,20 @@ class Reader:
 
     # --- small look-ups
 
+    def projects(self) -> list[str]:
+        return self._ask("SELECT name FROM project ORDER BY name", ())
+
+    def trace_number(self, project: str, trace_id: str) -> int | None:
+        """The row of a trace that has spans; None for any other."""
+        number = self._project(project)
+        try:
+            key = bytes.fromhex(trace_id)
+        except (ValueError, TypeError):
+            return None
+        sql = "SELECT id FROM trace WHERE project = ? AND trace_id = ?"
+        row = None if number is None else self.db.execute(sql, (number, key)).fetchone()
+        return None if row is None else row[0]
+
     def _project(self, name: str) -> int | None:
         row = self.db.execute("SELECT id FROM project WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
@@ -348,6 +458,19 @@ class _Names:
     def __init__(self, ask: Callable[[str, tuple[Any, ...]], list[Any]]) -> None:
         self._ask = ask
         self._known: dict[tuple[str, int], str | None] = {}
+
+    def read(self, field: str, numbers: set[int]) -> None:
+        """Look up many at once."""
+        if field in {"kind", "status"} or field in ORIGIN:
+            return
+        table = "name" if field == "name" else "term"
+        ordered = iter(numbers)
+        while chunk := ",".join(map(str, islice(ordered, 5_000))):
+            texts = self._ask(f"SELECT text FROM {table} WHERE id IN ({chunk}) ORDER BY id", ())
+            self._known.update(
+                ((field, int(number)), text)
+                for number, text in zip(sorted(map(int, chunk.split(","))), texts, strict=True)
+            )
 
     def text(self, field: str, number: int | None) -> str | None:
         if number is None:
@@ -369,20 +492,3 @@ def _service(resource: Resource) -> str:
 
 def _group_column(field: str) -> str:
     return "span.origin" if field in ORIGIN else f"span.{field}"
-
-
-def needs_trace(filter_: Filter | None) -> bool:
-    """Whether a filter speaks of other spans, or of scores, which lie in logs."""
-    match filter_:
-        case Within():
-            return True
-        case And(filters) | Or(filters):
-            return any(needs_trace(part) for part in filters)
-        case Not(part):
-            return needs_trace(part)
-        case Compare(field, _, _):
-            return field.startswith("score.") or field == "has"
-        case None:
-            return False
-        case _:
-            return getattr(filter_, "field", "").startswith(("score.", "has"))
