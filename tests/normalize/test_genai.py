@@ -140,3 +140,9 @@ def test_whatever_stands_in_the_attributes_is_read_without_error(attributes):
         assert all(
             getattr(form.usage, name) is None or getattr(form.usage, name) >= 0 for name in Usage.__struct_fields__
         )
+
+
+def test_messages_of_today_are_the_same_objects():
+    """A storage keeps each message once, by looking at the attribute's own items."""
+    told = gen_ai({"operation.name": "chat", "input.messages": SAID})
+    assert messages(told).input is told.attributes["gen_ai.input.messages"]

@@ -6,12 +6,38 @@ not shown to every dialect, each says how its spans may look: `SCOPES` are begin
 words of attribute names (`ai` of `ai.model.id`). It is asked only about spans that have one of either.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Protocol
 
-from vestigo.normalize import claude_code, codex, gemini_cli, genai
+from vestigo.normalize import (
+    adk,
+    anthropic_sdk,
+    bare,
+    claude_code,
+    codex,
+    copilot,
+    gemini_cli,
+    genai,
+    genkit,
+    haystack,
+    langfuse,
+    langsmith,
+    litellm,
+    livekit,
+    logfire,
+    mastra,
+    mcp,
+    mlflow,
+    openinference,
+    openllmetry,
+    spring_ai,
+    vercel,
+)
+from vestigo.normalize.documents import documents
 from vestigo.normalize.tables import read_table, table
-from vestigo.record import Messages, NormalForm, Span
+from vestigo.normalize.utterances import of_logs
+from vestigo.record import Log, Messages, NormalForm, Span
 
 
 class Dialect(Protocol):
@@ -29,7 +55,30 @@ class Dialect(Protocol):
     def messages(span: Span) -> Messages: ...
 
 
-DIALECTS: tuple[Dialect, ...] = (claude_code, codex, gemini_cli, genai)
+DIALECTS: tuple[Dialect, ...] = (
+    langfuse,
+    mlflow,
+    logfire,
+    claude_code,
+    codex,
+    gemini_cli,
+    copilot,
+    adk,
+    vercel,
+    langsmith,
+    openinference,
+    litellm,
+    openllmetry,
+    anthropic_sdk,
+    haystack,
+    livekit,
+    genkit,
+    mastra,
+    spring_ai,
+    genai,
+    mcp,
+    bare,
+)
 """In the order of recognition."""
 
 _PLAIN: Final = table("", {}, {})
@@ -41,13 +90,22 @@ def normalize(span: Span) -> NormalForm:
     return read_table(span, _PLAIN) if dialect is None else dialect.read(span)
 
 
-def messages(span: Span) -> Messages:
-    """The text of the span's call as OpenTelemetry's message parts; empty where there is none."""
+def messages(span: Span, logs: Iterable[Log] = ()) -> Messages:
+    """The text of the span's call as OpenTelemetry's message parts; empty where there is none.
+
+    What the span does not tell is taken from those of the logs that belong to it.
+    """
     dialect = dialect_of(span)
     try:
-        return Messages() if dialect is None else dialect.messages(span)
+        found = Messages() if dialect is None else dialect.messages(span)
+        if logs and not (found.input and found.output):
+            told = of_logs(log for log in logs if log.span_id == span.span_id and log.trace_id == span.trace_id)
+            for side in Messages.__struct_fields__:
+                if not getattr(found, side):
+                    setattr(found, side, getattr(told, side))
     except RecursionError:  # JSON nested hundreds deep is nobody's conversation
         return Messages()
+    return found
 
 
 def dialect_of(span: Span) -> Dialect | None:
@@ -70,3 +128,6 @@ def _candidates(scope: str, heads: frozenset[str]) -> tuple[Dialect, ...]:
     return tuple(
         dialect for dialect in DIALECTS if not heads.isdisjoint(dialect.HEADS) or scope.startswith(dialect.SCOPES)
     )
+
+
+__all__ = ["DIALECTS", "Dialect", "dialect_of", "documents", "messages", "normalize"]

@@ -58,8 +58,9 @@ def read(span: Span) -> NormalForm:
     form = read_table(span, TABLE)
     form.kind = _KINDS.get(span.name, form.kind)
     turn_counts = span.scope.name.startswith(_TOTALS_ON_TURN)
-    if form.kind == "llm":
+    if form.request_model or form.kind == "llm":
         form.provider = form.provider or "openai"
+    if form.kind == "llm":
         form.usage_role = "duplicate" if turn_counts and span.name == "handle_responses" else "leaf"
     elif form.kind in {"agent", "chain"}:
         form.usage_role = "leaf" if turn_counts and span.name == _TURN and form.usage else "rollup"

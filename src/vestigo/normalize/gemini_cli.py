@@ -95,5 +95,5 @@ def _system(value: Value) -> list[Value]:
 
 
 def _whole(value: Value) -> Value:
-    """The value without the mark of a cut, so that what is left of its JSON can be read."""
-    return _CUT.sub("", value) if isinstance(value, str) else value
+    """The value with a short mark in the place of a long one, so that what is left of its JSON can be read."""
+    return _CUT.sub("…", value) if isinstance(value, str) else value
