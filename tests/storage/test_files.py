@@ -626,7 +626,8 @@ def test_deletion_takes_logs_without_a_trace_that_match(tmp_path):
     """By their own time and fields, named and unnamed, with what may be half a log; others stay."""
     storage = FileTraceStorage(tmp_path)
     logs = [Log(1, 9, "in"), Log(2, 9, "in", log_id="1" * 32), Log(3, 17, "stays"), Log(9, 9, "stays")]
-    storage.write(Batch([], [*logs, Log(2, 9, "stays", trace_id="a" * 32)]))
+    logs += [Log(2, 9, "stays", trace_id="a" * 32), Log(2, 9, "in", trace_id="c" * 32)]  # the latter has no spans
+    storage.write(Batch([Span("a" * 32, "b" * 16, "later", 7, end_ns=8)], logs))
     storage.write(Batch([], [Log(1, 9, "in")], "another project"))
     storage.close()
     with (tmp_path / ours(tmp_path)[0]).open("ab") as out:

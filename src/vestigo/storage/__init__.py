@@ -16,8 +16,35 @@ from vestigo.errors import SettingsError
 from vestigo.filtertext import parse_filter
 from vestigo.normalize import normalize
 from vestigo.prices import Prices
-from vestigo.query import And, Compare, Filter, Grouping, Page, Query, Row, Text, TraceSummary
+from vestigo.query import (
+    And,
+    Compare,
+    Filter,
+    GroupField,
+    Grouping,
+    Page,
+    Query,
+    Row,
+    Text,
+    TraceGroup,
+    TraceSummary,
+    time_limit,
+)
 from vestigo.record import Batch, Log, Span, Status, Trace
+from vestigo.storage.erasure import Erasure
+
+__all__ = [
+    "SCHEMES",
+    "Capabilities",
+    "Feeder",
+    "Storage",
+    "feed",
+    "open_storage",
+    "query_traces",
+    "settle",
+    "store_trace",
+    "time_limit",
+]
 
 Feeder = Callable[[], None]
 """Called before each read: a pipeline in this process writes what it still holds."""
@@ -64,6 +91,22 @@ class Storage(Protocol):
         """One row for each group, by time and then keys; groups without spans are left out."""
         ...
 
+    def find_groups(self, query: Query, field: GroupField) -> Page[TraceGroup]:
+        """The sessions or users of the traces that match, the one with the last trace first; order as in the query."""
+        ...
+
+    def changes(self, project: str, mark: str | None) -> tuple[list[Span], list[Log], str]:
+        """Records as they are now that any process has written since the mark, in order of writing, and the next mark.
+
+        None stands for now and finds nothing. A record that did not change may come again; one that has been deleted
+        does not come. Where there is much, a call finds the first part of it. Raises QueryError for a foreign mark.
+        """
+        ...
+
+    def projects(self) -> list[str]:
+        """The projects that have records, by name; perhaps some that had."""
+        ...
+
     def values(self, field: str, query: Query) -> list[str]:
         """The distinct texts of a span field, most frequent first, at most `query.limit`."""
         ...
@@ -71,7 +114,15 @@ class Storage(Protocol):
     def delete(self, query: Query) -> int:
         """Delete the traces that `find_traces` would find, without limit, and their logs; how many there were.
 
-        Also deletes logs without a trace whose time and fields match. Returns when it is done.
+        Also deletes logs without a trace, or of a trace without spans, whose time and fields match. Returns when it is
+        done.
+        """
+        ...
+
+    def erase(self, query: Query, *, thorough: bool = True) -> Erasure:
+        """As `delete`, with a report. Others may write and read meanwhile, except in files.
+
+        Without `thorough` what is left in indexes and dictionaries of what was deleted goes with the next thorough one.
         """
         ...
 
@@ -84,6 +135,10 @@ def open_storage(url: str, **options: Any) -> Storage:
     `sqlite:///x.db` is relative to the working directory, `sqlite:////var/x.db` is absolute, as is `file:////var/x`.
     """
     parts = urlsplit(url)
+    if parts.scheme in {"http", "https"}:
+        raise SettingsError(
+            f"storage {url!r} is a server, which programs only write to; ask it by its page or its /api"
+        )
     opener = SCHEMES.get(parts.scheme)
     if parts.query or parts.fragment:
         raise SettingsError(f"storage {url!r} has a '?' or '#' part, which means nothing here; leave it out")

@@ -18,12 +18,15 @@ from typing import Any, Final
 from vestigo.errors import SettingsError, StorageError
 from vestigo.matching import summarize
 from vestigo.query import (
+    GroupField,
     Grouping,
     Page,
     Query,
     Row,
+    TraceGroup,
     TraceSummary,
     check_field,
+    check_groups,
     check_query,
     log_sort_key,
     span_sort_key,
@@ -31,11 +34,13 @@ from vestigo.query import (
 )
 from vestigo.record import Batch, Log, Span, Trace
 from vestigo.storage import Capabilities, Feeder, feed, query_traces, settle, store_trace
+from vestigo.storage.erasure import Erasure, erasure_of
+from vestigo.storage.files.changes import changes
 from vestigo.storage.files.eraser import Eraser
 from vestigo.storage.files.folder import Appender, Folder, reason
 from vestigo.storage.files.lines import LOOSE, Index, encode_batch
 from vestigo.storage.files.view import View
-from vestigo.storage.grouping import check_grouping
+from vestigo.storage.grouping import check_grouping, group_traces
 from vestigo.storage.scan import (
     Best,
     add_up,
@@ -158,6 +163,20 @@ class FileTraceStorage:
         with self._view() as view:
             return add_up(view.traces(query), query, grouping)
 
+    def find_groups(self, query: Query, field: GroupField) -> Page[TraceGroup]:
+        check_groups(query, field)
+        with self._view() as view:
+            matching = matching_traces(view.traces(query), query)
+            return group_traces((summarize(trace) for trace in matching), field, query)
+
+    def changes(self, project: str, mark: str | None) -> tuple[list[Span], list[Log], str]:
+        with self._view() as view:
+            return changes(view, project, mark)
+
+    def projects(self) -> list[str]:
+        with self._view() as view:
+            return sorted({key[0] for index, _ in view.files for key in (*index.spans, *index.logs)})
+
     def values(self, field: str, query: Query) -> list[str]:
         check_field(field)
         check_query(query)
@@ -165,6 +184,9 @@ class FileTraceStorage:
             return distinct_values(view.traces(query), field, query)
 
     def delete(self, query: Query) -> int:
+        return self.erase(query).traces
+
+    def erase(self, query: Query, *, thorough: bool = True) -> Erasure:  # noqa: ARG002  nothing is left behind here
         """As in the protocol. Files that hold what is deleted are written anew; nobody can write meanwhile.
 
         Raises StorageError where there is no room for that; then some of it may be left, but nothing else is lost.
@@ -172,13 +194,22 @@ class FileTraceStorage:
         check_query(query)
         feed(self.feeders)
         with self._write_lock, self._reading(alone=True) as view:
+            report = erasure_of(query, time.time_ns())
             self._folder.clear(held_too=True)
             self._appender.close()  # its file may be replaced
-            found = {trace.trace_id for trace in matching_traces(view.traces(query), query)}
+            found: set[str] = set()
+            for trace in matching_traces(view.traces(query), query):
+                found.add(trace.trace_id)
+                report.spans += len(trace.spans)
+                report.logs += len(trace.logs)
             loose = [log for log in view.loose_logs(query.project) if matches_loosely(query, log)]
-            Eraser(query.project, found, loose).erase(self._folder, view)
+            report.traces = len(found)
+            report.logs += len(loose)
+            Eraser(query.project, found, loose).erase(self._folder, view, report)
             self._indexes.clear()  # they know the beginnings of some lines
-        return len(found)
+        report.probes = len(found) + len(loose)
+        report.finished_ns = time.time_ns()
+        return report
 
     def close(self) -> None:
         """Let go of the file that this process appends to. Safe to call twice; reading goes on working."""

@@ -1,30 +1,30 @@
 """Deletion from files: those that hold what goes are written anew without it."""
 
+import os
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
-from vestigo.disk import sync_directory, sync_file
+from vestigo.disk import open_file, sync_directory, sync_file
 from vestigo.record import Log
+from vestigo.storage.erasure import Erasure
 from vestigo.storage.files.folder import Folder, copy_lines
 from vestigo.storage.files.lines import LOOSE, Index, blocks, glance, split_lines, zstd
 from vestigo.storage.files.view import View
 
-_decode_log: Final = msgspec.json.Decoder(Log).decode
-
 
 class Eraser:
-    """What goes: traces of one project with their logs, and logs without a trace."""
+    """What goes: traces of one project with their logs, and logs that belong to no trace with spans."""
 
     def __init__(self, project: str, trace_ids: set[str], logs: list[Log]) -> None:
         self._project = project
         self._trace_ids = trace_ids
         self._texts = [trace_id.encode() for trace_id in trace_ids]
         self._log_ids = {log.log_id for log in logs}
-        self._logs = bool(logs)
+        self._keys = {(project, trace_id) for trace_id in trace_ids}
+        self._log_keys = {(project, log.trace_id or LOOSE + log.log_id) for log in logs}
 
-    def erase(self, folder: Folder, view: View) -> None:
+    def erase(self, folder: Folder, view: View, report: Erasure) -> None:
         """Write the files anew that hold any of it. Needs the directory's lock alone.
 
         Lines that cannot be read go too where they may hold a part of it: those with the id of a trace that goes, those
@@ -33,22 +33,35 @@ class Eraser:
         for index, fd in view.files:
             if not self._concerns(index):
                 continue
+            report.steps += 1
+            before = os.fstat(fd).st_size
             if self._takes_all(index):
                 folder.file(index.name).unlink()  # frees room where there is none for a new file
+                report.bytes_freed += before
+                report.copies[index.name] = 0
                 continue
             with folder.replacement(index.name) as (out, path):
                 copy_lines(self._kept(index, fd), out, packed=index.packed)
                 sync_file(out)
                 path.replace(folder.file(index.name))
+            report.bytes_freed += max(0, before - folder.file(index.name).stat().st_size)
+            report.copies[index.name] = self._left(folder, index)
         sync_directory(folder.path)
+
+    def _left(self, folder: Folder, index: Index) -> int:
+        """Lines of what went that a file written anew still has, as it is read from the disk."""
+        fd = open_file(folder.file(index.name), os.O_RDONLY)
+        try:
+            return sum(self._goes(line) for block in blocks(fd, packed=index.packed) for line in split_lines(block))
+        finally:
+            os.close(fd)
 
     def _concerns(self, index: Index) -> bool:
         if index.tail or index.bad:
-            return bool(self._trace_ids or self._logs)
-        if self._logs and any(key[0] == self._project and key[1].startswith(LOOSE) for key in index.logs):
+            return bool(self._trace_ids or self._log_ids)
+        if any(key in index.logs for key in self._log_keys):
             return True
-        keys = [(self._project, trace_id) for trace_id in self._trace_ids]
-        return any(key in index.spans or key in index.logs for key in keys)
+        return any(key in index.spans or key in index.logs for key in self._keys)
 
     def _takes_all(self, index: Index) -> bool:
         known = [*index.spans, *index.logs]
@@ -69,10 +82,10 @@ class Eraser:
         try:
             seen = glance(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            is_log = self._logs and line.startswith(b'{"record":"log"')
-            return is_log or any(text in line for text in self._texts)
+            is_log = self._log_ids and line.startswith(b'{"record":"log"')
+            return bool(is_log) or any(text in line for text in self._texts)
         if seen.project != self._project:
             return False
-        if seen.trace_id:
-            return seen.trace_id in self._trace_ids
+        if seen.trace_id in self._trace_ids:
+            return True
         return seen.record == "log" and seen.log_id in self._log_ids

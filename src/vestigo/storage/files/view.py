@@ -8,7 +8,7 @@ import msgspec
 from vestigo.normalize.once import settle_trace
 from vestigo.query import And, Compare, Filter, Query, read_cursor
 from vestigo.record import Log, Span, Trace, order_spans
-from vestigo.storage.files.lines import LOOSE, Index, Key, Place, glance
+from vestigo.storage.files.lines import Index, Key, Place, glance
 
 T = TypeVar("T", Span, Log)
 
@@ -60,8 +60,9 @@ class View:
             yield from self._logs_of(key)
 
     def loose_logs(self, project: str) -> list[Log]:
-        """The logs without a trace."""
-        keys = {key for index, _ in self.files for key in index.logs if key[0] == project and key[1].startswith(LOOSE)}
+        """The logs without a trace, or of a trace that has no spans here."""
+        spans = {key for index, _ in self.files for key in index.spans if key[0] == project}
+        keys = {key for index, _ in self.files for key in index.logs if key[0] == project} - spans
         return [log for key in keys for log in self._logs_of(key)]
 
     def _logs_of(self, key: Key) -> list[Log]:

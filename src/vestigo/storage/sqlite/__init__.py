@@ -6,26 +6,41 @@ of them is answered after that commit has reached the disk. Readers never wait f
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-import apsw
 import msgspec
 
 from vestigo.errors import StorageError
-from vestigo.query import ALL_TIME, Grouping, Page, Query, Row, TraceSummary, check_field, check_query
+from vestigo.query import (
+    ALL_TIME,
+    Filter,
+    GroupField,
+    Grouping,
+    Page,
+    Query,
+    Row,
+    TraceGroup,
+    TraceSummary,
+    check_field,
+    check_query,
+)
 from vestigo.record import Batch, Log, Span, Trace
 from vestigo.storage import Capabilities, Feeder, feed, query_traces, settle, store_trace
+from vestigo.storage.erasure import Erasure, erasure_of
+from vestigo.storage.skeleton import Skeleton
+from vestigo.storage.sqlite import outline
+from vestigo.storage.sqlite.changes import changes
 from vestigo.storage.sqlite.connection import Connections, prepare_directory, storage_errors
-from vestigo.storage.sqlite.eraser import delete_loose_logs, delete_traces
+from vestigo.storage.sqlite.eraser import Eraser, Steps
 from vestigo.storage.sqlite.reader import Reader
 from vestigo.storage.sqlite.schema import migrate
 from vestigo.storage.sqlite.writer import Writer
 
 T = TypeVar("T")
-_DELETE_CHUNK: Final = 200  # traces in one transaction, so that writers get their turn
 
 
 class _Waiting:
@@ -99,22 +114,36 @@ class SQLiteTraceStorage:
     def aggregate(self, query: Query, grouping: Grouping) -> list[Row]:
         return self._read(lambda reader: reader.aggregate(query, grouping))
 
+    def find_groups(self, query: Query, field: GroupField) -> Page[TraceGroup]:
+        return self._read(lambda reader: reader.find_groups(query, field))
+
+    def changes(self, project: str, mark: str | None) -> tuple[list[Span], list[Log], str]:
+        return self._read(lambda reader: changes(reader, project, mark))
+
+    def projects(self) -> list[str]:
+        return self._read(lambda reader: reader.projects())
+
     def values(self, field: str, query: Query) -> list[str]:
         check_field(field)
         return self._read(lambda reader: reader.values(field, check_query(query)))
 
     def delete(self, query: Query) -> int:
+        return self.erase(query).traces
+
+    def erase(self, query: Query, *, thorough: bool = True) -> Erasure:
         check_query(query)
-        deleted = 0
-        everything = msgspec.structs.replace(query, limit=_DELETE_CHUNK, cursor=None)
-        while found := [summary.trace_id for summary in self.find_traces(everything)]:
-            self._transaction(lambda writer, ids=found: delete_traces(writer, query.project, ids))
-            deleted += len(found)
-        self._transaction(lambda writer: delete_loose_logs(writer, query))
-        with storage_errors(self.path), self._connections.lock:
-            self._connections.writer().execute("INSERT INTO words(words) VALUES('optimize')")
-            self._connections.writer().wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)  # old pages lie in the log
-        return deleted
+        feed(self.feeders)
+        report = erasure_of(query, time.time_ns())
+        before = self.used_bytes()
+        steps = Steps(self.path, self._transaction, self._read)
+        with storage_errors(self.path):
+            eraser = Eraser(steps, query, report)
+            eraser.erase()
+            if thorough:
+                eraser.sweep()
+        report.bytes_freed = max(0, before - self.used_bytes())
+        report.finished_ns = time.time_ns()
+        return report
 
     def close(self) -> None:
         """Close this process's connections. Safe to call twice."""
@@ -122,6 +151,20 @@ class SQLiteTraceStorage:
             self._writer = None
             self._readers.clear()
             self._connections.close()
+
+    # --- what columns answer without records, see storage/skeleton.py
+
+    def skeleton(self, project: str, trace_id: str) -> Skeleton | None:
+        """A trace in columns."""
+        return self._read(lambda reader: outline.skeleton(reader, project, trace_id))
+
+    def matching_ids(self, project: str, trace_id: str, filter_: Filter | None) -> list[str]:
+        """Ids of a trace's spans that match."""
+        return self._read(lambda reader: outline.matching_ids(reader, project, trace_id, filter_))
+
+    def telling_spans(self, project: str, trace_ids: list[str]) -> dict[str, Span]:
+        """For each trace the span that tells what it was about."""
+        return self._read(lambda reader: outline.telling_spans(reader, project, trace_ids))
 
     # --- upkeep
 
@@ -156,6 +199,12 @@ class SQLiteTraceStorage:
             rows = {name: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for name, table in tables.items()}
         files = (Path(self.path), Path(self.path + "-wal"))
         return {**rows, "bytes": sum(file.stat().st_size for file in files if file.exists())}
+
+    def used_bytes(self) -> int:
+        """What the records take; the rest of the file is free for the next ones."""
+        with storage_errors(self.path):
+            db = self._reader().db
+            return db.pragma("page_size") * (db.pragma("page_count") - db.pragma("freelist_count"))
 
     # --- inside
 
