@@ -1,4 +1,4 @@
-"""What a measurement costs the caller: ns per `record` and `increment`, beside appending to a list.
+"""What a measurement costs the caller: ns per `record` and `increment`, beside appending to a list; and the server.
 
 Run: python bench/metrics.py
 """
@@ -12,6 +12,8 @@ import time
 
 from vestigo.metrics import MetricsCollector
 from vestigo.record import Cost, NormalForm, Resource, Span, Usage
+from vestigo.server.exposition import Exposition
+from vestigo.server.figures import MAX_LABEL_SETS, Figures
 from vestigo.sketch import Sketch
 
 ROUNDS = 5
@@ -97,6 +99,16 @@ def main():
     measure(
         "observe_span(an LLM call): 7 figures", 20_000, lambda: [collector.observe_span(span) for _ in range(20_000)]
     )
+
+    figures = Figures()
+    measure("the server's Figures.observe, per LLM call", 20_000, lambda: figures.observe([span] * 20_000, "default"))
+    for number in range(MAX_LABEL_SETS):
+        span.normal.response_model = f"model-{number}"
+        figures.observe([span], "default")
+    out = Exposition()
+    figures.write(out)
+    lines = len(out.lines)
+    measure(f"a scrape of {lines:,} lines, per line", lines, lambda: (figures.write(one := Exposition()), one.text()))
 
     made = Sketch()
     made.add_many(values)

@@ -1,5 +1,7 @@
 """`/metrics`, `/healthz` and `/readyz` as a scraper sees them, and the server's own figures."""
 
+import json
+import re
 import shutil
 import subprocess
 import threading
@@ -19,7 +21,7 @@ from vestigo.diagnostics import Counters
 from vestigo.errors import StorageError
 from vestigo.record import Batch, Cost, Usage
 from vestigo.server.figures import MAX_LABEL_SETS
-from vestigo.server.prometheus import ROUTES, PrometheusMetrics, measure_bytes
+from vestigo.server.prometheus import MAX_REQUEST_SETS, ROUTES, PrometheusMetrics, measure_bytes
 from vestigo.server.routes import Call, Principal
 from vestigo.settings import ServerSettings
 from vestigo.storage import open_storage
@@ -104,19 +106,32 @@ def test_requests_are_counted_by_route_and_status():
     assert value_of(found, "vestigo_http_request_duration_seconds_bucket", route="other", le="10.0") == 0
 
 
-def test_requests_and_rules_have_bounded_labels():
-    """Whatever a caller sends as a method, and however many rules there are: 200 sets and `other`, nothing lost."""
+def test_rules_have_bounded_labels():
+    """However many rules there are: 200 sets and `other`, nothing lost."""
     server = make_server()
     for number in range(1_000):
-        server.metrics.observe_request(f"M{number}", f"/r{number}", 200, 0.1)
         server.counters.add(f"redacted.rule{number}")
     found = scrape(server)
-    for name in ("vestigo_http_requests_total", "vestigo_redactions_total"):
-        assert len(found[name][1]) == MAX_LABEL_SETS + 1
-        assert value_of(found, name) == 1_000
-    assert value_of(found, "vestigo_http_request_duration_seconds_count") == 1_000
+    assert len(found["vestigo_redactions_total"][1]) == MAX_LABEL_SETS + 1
+    assert value_of(found, "vestigo_redactions_total") == 1_000
     assert value_of(found, "vestigo_redactions_total", rule="other") == 1_000 - MAX_LABEL_SETS
-    assert value_of(found, "vestigo_metrics_overflows_total", of="requests") == 1_000 - MAX_LABEL_SETS
+
+
+def test_requests_have_bounded_labels():
+    """Whatever a caller sends as a method is one; were there ever so many routes, they end in `other`; nothing lost."""
+    server = make_server()
+    for number in range(5_000):
+        server.metrics.observe_request(f"M{number}", "", 405, 0.1)
+    found = scrape(server)
+    assert len(found["vestigo_http_requests_total"][1]) == 1
+    assert value_of(found, "vestigo_http_requests_total", method="other", status="405") == 5_000
+    for number in range(5_000):
+        server.metrics.observe_request("GET", f"/r{number}", 200, 0.1)
+    found = scrape(server)
+    assert len(found["vestigo_http_requests_total"][1]) == MAX_REQUEST_SETS + 1
+    assert value_of(found, "vestigo_http_requests_total") == 10_000
+    assert value_of(found, "vestigo_http_request_duration_seconds_count") == 10_000
+    assert value_of(found, "vestigo_metrics_overflows_total", of="requests") == 5_001 - MAX_REQUEST_SETS
 
 
 def test_parts_show_figures_that_are_read_at_each_scrape():
@@ -285,3 +300,94 @@ def test_promtool_finds_nothing_to_say():
         check=False,
     )  # fmt: skip
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+# --- the dashboard for Grafana
+
+DASHBOARD = Path(__file__).parent.parent.parent / "docs" / "grafana" / "vestigo.json"
+GIVEN_BY_PROMETHEUS = {"instance", "job", "le"}
+
+
+def make_busy_server():
+    """One of which every figure is there."""
+    server = make_server()
+    for name in ("received.spans", "stored.spans", "rejected.spans.bad_id", "redacted.email", "busy", "failed.worker"):
+        server.counters.add(name)
+    server.metrics.observe([make_span(usage=Usage(input=1), ttft_s=0.1, error="timeout")], "web")
+    server.metrics.observe_request("GET", "/api/traces", 200, 0.1)
+    server.metrics.committed()
+    server.metrics.watch("vestigo_storage_bytes", "gauge", "disk", lambda: 1)
+    server.metrics.watch("vestigo_ingest_waiting_bytes", "gauge", "waiting", lambda: 1)
+    return server
+
+
+def queries_of(dashboard):
+    """(text, where) of all queries: of panels, and of variables."""
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            yield target["expr"], panel["title"]
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            yield variable["query"]["query"], variable["name"]
+
+
+def names_of(query):
+    """(metrics, labels) that a query names."""
+    values = re.sub(r'"[^"]*"', '""', query)
+    metrics = set(re.findall(r"\b(?:vestigo|process)_\w+", values))
+    listed = re.findall(r"\b(?:by|on|group_left|ignoring|without)\s*\(([^)]*)\)", values)
+    labels = {word.strip() for words in listed for word in words.split(",") if word.strip()}
+    labels |= set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", values))
+    labels |= set(re.findall(r"label_values\(\w+,\s*(\w+)\)", values))
+    return metrics, labels
+
+
+def test_every_name_on_the_dashboard_is_in_a_scrape():
+    """Each metric of its queries is shown by the server, and has the labels that they use."""
+    found = scrape(make_busy_server())
+    labels_of = {}
+    for _, samples in found.values():
+        for name, pairs in samples:
+            labels_of.setdefault(name, set()).update(dict(pairs))
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    queries = list(queries_of(dashboard))
+    assert len(queries) >= 30
+    for query, where in queries:
+        metrics, labels = names_of(query)
+        assert metrics, where
+        assert metrics <= labels_of.keys(), (where, metrics - labels_of.keys())
+        known = set.union(*(labels_of[metric] for metric in metrics))
+        assert labels - GIVEN_BY_PROMETHEUS <= known, (where, labels - known)
+
+
+def test_a_wrong_name_on_the_dashboard_would_be_noticed():
+    """The reader of queries sees metrics, and labels in braces and lists."""
+    query = 'sum by (le, modle) (rate(vestigo_llm_typo_bucket{project=~"$project",x="y"}[5m])) / on (a) process_b'
+    assert names_of(query) == ({"vestigo_llm_typo_bucket", "process_b"}, {"le", "modle", "project", "x", "a"})
+
+
+def test_the_dashboard_can_be_imported():
+    """Panels do not overlap, every query asks the chosen source, legends name labels of their queries."""
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    assert {variable["name"] for variable in dashboard["templating"]["list"]} == {
+        "datasource", "project", "service", "model",
+    }  # fmt: skip
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    cells = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        own = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not own & cells, panel["title"]
+        assert max(x for x, _ in own) < 24
+        cells |= own
+        for target in panel.get("targets", []):
+            assert target["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+            legend = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+            assert legend - {"instance", "version", "python"} <= names_of(target["expr"])[1], panel["title"]
+
+
+def test_every_metric_is_on_its_page():
+    """docs/prometheus.md has each family of a scrape, and none that there is not."""
+    page = (DASHBOARD.parent.parent / "prometheus.md").read_text(encoding="utf-8")
+    families = {name for name in scrape(make_busy_server()) if name.startswith("vestigo_")}
+    assert set(re.findall(r"^\| `(vestigo_\w+)` ", page, re.MULTILINE)) == families

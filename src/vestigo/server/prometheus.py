@@ -44,6 +44,9 @@ Reader: TypeAlias = Callable[[], "float | Mapping[tuple[str, ...], float] | None
 
 REQUEST_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+MAX_REQUEST_SETS = 1000
+"""Sets of method, route and status: more than our routes make, and callers choose none of them."""
+
 READY_S = 1.0
 """How long an answer of the storage holds for `/readyz`, so that asking it often costs no questions."""
 
@@ -74,7 +77,7 @@ class PrometheusMetrics:
 
     def observe_request(self, method: str, route: str, status: int | str, duration_s: float) -> None:
         """Count one answered request; `route` is the path of its Route, empty where none was found."""
-        self._requests.add(method, route or OTHER, str(status), duration_s)
+        self._requests.add(method if method in _METHODS else OTHER, route or OTHER, str(status), duration_s)
 
     def watch(self, name: str, kind: MetricKind, about: str, read: Reader, labels: tuple[str, ...] = ()) -> None:
         """Show a figure that `read` gives at each scrape; one that raises is left out and counted."""
@@ -166,6 +169,7 @@ _COUNTED = {
     "redacted": _Counted("vestigo_redactions_total", "Values that were hidden, by rule", ("rule",)),
     "busy": _Counted("vestigo_busy_answers_total", "Requests that were put off", ("reason",)),
 }
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})  # a caller may send any word
 _EVENTS = _Counted("vestigo_events_total", "Other things that the server counts, by name", ("event",))
 
 
@@ -189,7 +193,7 @@ class _Requests:
     def add(self, method: str, route: str, status: str, duration_s: float) -> None:
         with self._lock:
             key = (method, route, status)
-            if key not in self._counts and len(self._counts) >= MAX_LABEL_SETS:
+            if key not in self._counts and len(self._counts) >= MAX_REQUEST_SETS:
                 self.overflows += 1
                 method = route = OTHER
                 key = (OTHER, OTHER, OTHER)
