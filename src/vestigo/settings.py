@@ -4,9 +4,11 @@ A setting comes from, first to last: an argument of `configure`, `VESTIGO_<NAME>
 it, the default. Bad values raise `SettingsError` with the name, the value and the remedy.
 """
 
+import difflib
 import os
+import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
@@ -33,11 +35,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     project: str = "default"
     """The project that records belong to."""
     storage: str = ""
-    """Storage URL: memory://, file:///dir, sqlite:///path.db; empty is sqlite in `data_dir`."""
+    """Storage URL: memory://, file:///dir, sqlite:///path.db, http://server:4318; empty is sqlite in `data_dir`."""
     data_dir: str = "~/.vestigo"
-    """Where the default storage lies."""
+    """Where the default storage and the spools of servers lie."""
     disabled: bool = False
     """Record nothing. Also OTEL_SDK_DISABLED."""
+
+    api_key: str = ""
+    """Key that the server of an http storage gave: sent as `Authorization: Bearer`."""
+    headers: dict[str, str] = {}
+    """Further headers of requests to an http storage, as key=value by comma."""
+    export_form: Literal["auto", "json", "protobuf"] = "auto"
+    """Form of those requests; auto is protobuf where opentelemetry-proto is installed, else json."""
+    export_timeout_s: float = 10.0
+    """The longest that one of those requests may take."""
+    spool_bytes: int = 256 * 1024 * 1024
+    """Disk that records may take while the server does not answer; above it the oldest go. 0 sends from memory."""
+    spool_sync: bool = False
+    """Whether records are safe from a loss of power too, not only from the end of the process, before they are sent."""
 
     sample_rate: float = 1.0
     """Share of traces kept, decided on the trace id. Also OTEL_TRACES_SAMPLER_ARG."""
@@ -121,6 +136,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Most spans, logs or points in one request."""
     max_waiting_bytes: int = 64 * 1024 * 1024
     """Request bodies that may be in work at once; above it the answer is 503 with Retry-After."""
+    ingest_workers: int = 1
+    """Child processes that take over decoding and redaction while there is much to do; 0 does it all in one process."""
     query_timeout_s: float = 10.0
     """The longest that one question may take."""
     query_threads: int = 4
@@ -190,7 +207,10 @@ _SHARES = ("sample_rate", "content_sample_rate", "tail_sample_rate")
 _LONGEST_S = 86_400.0  # of a wait: a lock cannot wait for ever longer times
 _OTEL_LEVELS = {"WARN": "WARNING", "TRACE": "DEBUG", "VERBOSE": "DEBUG", "ALL": "DEBUG", "NONE": "CRITICAL"}
 """Levels that other OpenTelemetry SDKs take in OTEL_LOG_LEVEL."""
-_POSITIVE = ("queue_bytes", "flush_interval_s", "max_value_bytes", "max_attributes", "tail_wait_s", "open_after_s")
+_POSITIVE = (
+    "queue_bytes", "flush_interval_s", "max_value_bytes", "max_attributes", "tail_wait_s", "open_after_s",
+    "export_timeout_s",
+)  # fmt: skip
 
 
 def load_settings(given: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -199,24 +219,122 @@ def load_settings(given: Mapping[str, object] | None = None, environ: Mapping[st
     Raises SettingsError for an unknown name or a value that makes no sense.
     """
     environ = os.environ if environ is None else environ
-    known = get_type_hints(Settings)
-    values: dict[str, Any] = {}
-    for name, value in (given or {}).items():
-        if name not in known:
-            raise SettingsError(f"unknown setting {name!r}; there are: {', '.join(known)}")
-        if value is not None:
-            values[name] = _convert(name, value, known[name])
-    for name, kind in known.items():
-        if name not in values:
-            text = environment_value(name, environ)
-            if text is not None:
-                values[name] = _parse(name, text, kind)
+    values = _gather(Settings, given or {}, lambda name: environment_value(name, environ))
     if "log_level" in values:
         level = values["log_level"].upper()
         values["log_level"] = _OTEL_LEVELS.get(level, level)
     settings = Settings(**values)
     _check_ranges(settings)
     return settings
+
+
+def load_server_settings(
+    given: Mapping[str, object] | None = None,
+    *,
+    config: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> ServerSettings:
+    """Settings of a server from flags, then `VESTIGO_*`, then the TOML file, then defaults.
+
+    The file is `config`, or what VESTIGO_CONFIG names, or `vestigo.toml` in the data directory if it is there. Raises
+    SettingsError for a file that cannot be read, an unknown name, or a value that makes no sense.
+    """
+    environ = os.environ if environ is None else environ
+    told = _read_config(given or {}, config, environ)
+    values = {
+        **_gather(ServerSettings, told, lambda _: None),
+        **_gather(ServerSettings, given or {}, lambda name: environ.get(f"VESTIGO_{name.upper()}") or None),
+    }
+    settings = ServerSettings(**values)
+    _check_server(settings)
+    return settings
+
+
+def server_source(name: str, config: str | None = None, environ: Mapping[str, str] | None = None) -> str:
+    """Where a setting of the server comes from, flags aside: `environment`, `file` or `default`."""
+    environ = os.environ if environ is None else environ
+    if environ.get(f"VESTIGO_{name.upper()}"):
+        return "environment"
+    return "file" if name in _read_config({}, config, environ) else "default"
+
+
+def server_value(name: str, text: str) -> Any:
+    """A setting of the server as text, as a variable would hold it. Raises SettingsError."""
+    known = get_type_hints(ServerSettings)
+    if name not in known:
+        raise SettingsError(f"unknown setting {name!r}; there are: {', '.join(known)}")
+    return _parse(name, text, known[name], ServerSettings)
+
+
+def _read_config(given: Mapping[str, object], config: str | None, environ: Mapping[str, str]) -> dict[str, object]:
+    named = config or environ.get("VESTIGO_CONFIG")
+    data_dir = given.get("data_dir") or environ.get("VESTIGO_DATA_DIR") or ServerSettings().data_dir
+    path = Path(named or Path(str(data_dir)) / "vestigo.toml").expanduser()
+    if not named and not path.is_file():
+        return {}
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}; give another file with --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is no TOML: {error}") from None
+    known = ServerSettings.__struct_fields__
+    for name in told:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            raise SettingsError(
+                f"{path}: unknown setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else "see docs/server.md")
+            )
+    return told
+
+
+def _gather(
+    kind: type[msgspec.Struct], given: Mapping[str, object], read: Callable[[str], str | None]
+) -> dict[str, Any]:
+    """The values that were given, and for other names those that `read` finds as text."""
+    known = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise SettingsError(f"unknown setting {name!r}; there are: {', '.join(known)}")
+        if value is not None:
+            values[name] = _convert(name, value, known[name], kind)
+    for name, wanted in known.items():
+        if name not in values:
+            text = read(name)
+            if text is not None:
+                values[name] = _parse(name, text, wanted, kind)
+    return values
+
+
+def _check_server(settings: ServerSettings) -> None:
+    for name in ("max_body_bytes", "max_records", "max_waiting_bytes", "query_threads", "query_timeout_s",
+                 "max_value_bytes", "session_hours", "retention_interval_s"):  # fmt: skip
+        if not getattr(settings, name) > 0:
+            raise SettingsError(f"setting {name}={getattr(settings, name)!r} must be above 0")
+    for name in (
+        "ingest_workers",
+        "retention_days",
+        "retention_traces",
+        "retention_bytes",
+        "spool_bytes",
+        "exit_timeout_s",
+    ):
+        if not getattr(settings, name) >= 0:
+            raise SettingsError(f"setting {name}={getattr(settings, name)!r} must be at least 0")
+    if not 0 <= settings.port <= 65_535:
+        raise SettingsError(f"setting port={settings.port!r} is no port; give 0 to 65535")
+    if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise SettingsError(f"setting log_level={settings.log_level!r}; give DEBUG, INFO, WARNING or ERROR")
+    if settings.max_waiting_bytes < settings.max_body_bytes:
+        raise SettingsError(
+            f"setting max_waiting_bytes={settings.max_waiting_bytes} is below max_body_bytes={settings.max_body_bytes};"
+            " no large request would ever be taken"
+        )
+    if settings.root_path and (not settings.root_path.startswith("/") or settings.root_path.endswith("/")):
+        raise SettingsError(f"setting root_path={settings.root_path!r} must be like '/vestigo'")
+    if not settings.project.strip():
+        raise SettingsError("setting project='' is empty; give a name such as 'default'")
 
 
 def environment_value(name: str, environ: Mapping[str, str] | None = None) -> str | None:
@@ -245,7 +363,7 @@ def resource_attributes(settings: Settings) -> Attributes:
     return {**settings.resource_attributes, **found}
 
 
-def _parse(name: str, text: str, kind: Any) -> Any:
+def _parse(name: str, text: str, kind: Any, settings: type[msgspec.Struct]) -> Any:
     if kind is bool:
         if text.lower() in {"1", "true", "yes", "on"}:
             return True
@@ -254,33 +372,37 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         raise SettingsError(f"setting {name}={text!r} is no switch; use true or false")
     if get_origin(kind) is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    if name == "resource_attributes":
+    if get_origin(kind) is dict:
         pairs = (part.partition("=") for part in text.split(",") if "=" in part)
         return {unquote(key.strip()): unquote(value.strip()) for key, _, value in pairs}
     if kind in {int, float}:
         try:
             return kind(text)
         except ValueError:
-            raise SettingsError(f"setting {name}={text!r} is no number; give one such as {_default(name)!r}") from None
-    return _convert(name, text, kind)
+            raise SettingsError(
+                f"setting {name}={text!r} is no number; give one such as {_default(name, settings)!r}"
+            ) from None
+    return _convert(name, text, kind, settings)
 
 
-def _convert(name: str, value: object, kind: Any) -> Any:
+def _convert(name: str, value: object, kind: Any, settings: type[msgspec.Struct]) -> Any:
     if isinstance(value, Path):
         value = str(value)
     if name == "redact" and isinstance(value, bool):
         value = "secrets" if value else "off"
+    if get_origin(kind) is tuple and isinstance(value, list):
+        value = tuple(value)
     try:
         return msgspec.convert(value, kind, strict=True)
     except (msgspec.ValidationError, TypeError):
         choices = get_args(kind) if get_origin(kind) is Literal else ()
-        remedy = f"one of {', '.join(choices)}" if choices else f"a value like {_default(name)!r}"
+        remedy = f"one of {', '.join(choices)}" if choices else f"a value like {_default(name, settings)!r}"
         shown = value if isinstance(value, str | int | float | bool | types.NoneType) else type(value).__name__
         raise SettingsError(f"setting {name}={shown!r} makes no sense; give {remedy}") from None
 
 
-def _default(name: str) -> object:
-    return getattr(Settings(), name)
+def _default(name: str, settings: type[msgspec.Struct] = Settings) -> object:
+    return getattr(settings(), name)
 
 
 def _check_ranges(settings: Settings) -> None:
@@ -294,7 +416,7 @@ def _check_ranges(settings: Settings) -> None:
             raise SettingsError(f"setting {name}={value!r} must be above 0, such as {_default(name)!r}")
         if name.endswith("_s") and value > _LONGEST_S:
             raise SettingsError(f"setting {name}={value!r} is too long; give at most {_LONGEST_S:.0f} seconds")
-    for name in ("tail_slow_s", "tail_cost_usd"):
+    for name in ("tail_slow_s", "tail_cost_usd", "spool_bytes"):
         value = getattr(settings, name)
         if not value >= 0:
             raise SettingsError(f"setting {name}={value!r} must be at least 0, such as {_default(name)!r}")

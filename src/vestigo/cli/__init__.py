@@ -1,4 +1,4 @@
-"""The command line: `vestigo demo | tail | query | show | export | import | delete | verify | doctor`.
+"""The command line: `vestigo serve | demo | tail | query | show | export | import | delete | verify | doctor`.
 
 Commands load what they use, so that `--help` is quick. Errors are one line with the remedy; exit codes are 0, 1 for
 what went wrong, 2 for what was asked wrongly, 130 for Ctrl-C.
@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from vestigo.cli import serve
 from vestigo.errors import QueryError, SettingsError, VestigoError
 from vestigo.version import VERSION
 
@@ -33,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", parents=[place], help="record a sample application and show what came of it")
     demo.add_argument("--once", action="store_true", help="end by itself instead of going on until Ctrl-C")
+    serve.add_options(commands.add_parser("serve", help="take records by OTLP, answer the API, show the page"))
     query = commands.add_parser("query", parents=[place, window], help="list traces, spans or logs")
     what = query.add_mutually_exclusive_group()
     what.add_argument("--spans", action="store_true", help="list spans")
@@ -65,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = build_parser().parse_args(arguments)
     from vestigo.cli import commands, demo
 
-    command = {"demo": demo.demo, "import": commands.load}.get(given.command) or getattr(commands, given.command)
+    command = {"demo": demo.demo, "import": commands.load, "serve": serve.serve}.get(given.command) or getattr(
+        commands, given.command
+    )
     try:
         return command(given) or 0
     except QueryError as error:

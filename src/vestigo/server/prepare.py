@@ -1,0 +1,173 @@
+"""From the bytes of a request to records that may be stored: decode, redact, normalize, price, cut.
+
+The same work is done in the server's process and, under load, in child processes (`workers.py`); it knows no storage.
+Redaction comes before anything that is kept or shown is made from a record, and a record that cannot be prepared is
+rejected alone.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from vestigo import diagnostics, otlp
+from vestigo.diagnostics import Counters, trouble
+from vestigo.normalize import normalize
+from vestigo.normalize.events import spans_of
+from vestigo.otlp import Form, Signal
+from vestigo.prices import Prices
+from vestigo.record import Batch, Log, Point, Resource, Scope, Span
+from vestigo.redact import Redactor
+from vestigo.sdk.settle import cut, truncate_log, truncate_span
+from vestigo.settings import ServerSettings
+
+R = TypeVar("R", Span, Log, Point)
+
+
+class Prepared(Struct):
+    """What became of one request's records."""
+
+    batch: Batch
+    rejected: int
+    reasons: list[str]
+    """Some of the reasons, for the answer."""
+
+
+class Parcel(Struct, array_like=True):
+    """A `Prepared` on its way from a child: resources and scopes once each, not once a record."""
+
+    prepared: Prepared
+    origins: list[tuple[Resource, Scope]]
+    which: list[int]
+    """For each span, log and point, in this order: its place in `origins`."""
+    counts: dict[str, int]
+    """What the child counted meanwhile: redactions by rule."""
+
+
+class Preparer:
+    """Prepares requests for one server. Safe from any thread."""
+
+    def __init__(self, settings: ServerSettings, counters: Counters) -> None:
+        self.redactor = redactor_of(settings, counters)
+        self.prices = Prices(settings.prices or None)
+        self._counters = counters
+        self._settings = settings
+
+    def prepare(self, signal: Signal, form: Form, data: bytes, project: str) -> Prepared:
+        """Raises IngestError for a body that is no such request."""
+        decoded = otlp.decode(signal, form, data, self._settings.max_records)
+        batch = Batch(decoded.spans, decoded.logs, project, decoded.points)
+        prepared = Prepared(batch, decoded.rejected, decoded.reasons)
+        self.finish(prepared)
+        return prepared
+
+    def finish(self, prepared: Prepared) -> None:
+        """Make decoded records ready to be stored, in place; those that fail are rejected."""
+        batch = prepared.batch
+        if batch.logs:
+            batch.logs = self._each(batch.logs, self._log, prepared)
+            batch.spans += [span for log in batch.logs for span in spans_of(log)]
+        batch.spans = self._each(batch.spans, self._span, prepared)
+        batch.points = self._each(batch.points, self._point, prepared)
+
+    def _each(self, records: Iterable[R], work: Callable[[R], None], prepared: Prepared) -> list[R]:
+        kept: list[R] = []
+        for record in records:
+            try:
+                work(record)
+            except Exception as error:  # one record must not spoil the others
+                prepared.rejected += 1
+                prepared.reasons.append(f"a record could not be read: {type(error).__name__}")
+                trouble("rejected.failed", f"a record was rejected: {type(error).__name__}", exc_info=True)
+            else:
+                kept.append(record)
+        return kept
+
+    def _span(self, span: Span) -> None:
+        if self.redactor is not None:
+            self.redactor.span(span)
+        form = span.normal = normalize(span)
+        if form.usage is not None:
+            form.cost = self.prices.price(form, span.start_ns)
+        truncate_span(span, self._settings.max_value_bytes)
+
+    def _log(self, log: Log) -> None:
+        if self.redactor is not None:
+            self.redactor.log(log)
+        truncate_log(log, self._settings.max_value_bytes)
+
+    def _point(self, point: Point) -> None:
+        if self.redactor is not None:
+            point.attributes = self.redactor.value(point.attributes)
+            point.description = self.redactor.text(point.description)
+        cut(point.attributes, self._settings.max_value_bytes)
+
+
+def redactor_of(settings: ServerSettings, counters: Counters) -> Redactor | None:
+    """The redactor that the settings ask for; None where nothing is to be hidden."""
+    if settings.redact == "off":
+        return None
+    return Redactor(
+        personal=settings.redact == "personal",
+        phone=settings.redact_phone,
+        mode=settings.redact_mode,
+        hash_key=settings.redact_hash_key.encode() or None,
+        keys=settings.redact_keys,
+        counters=counters,
+    )
+
+
+# --- in a child process
+
+_preparer: Preparer | None = None
+_child_counters = diagnostics.Counters()
+
+
+def begin_child(settings: ServerSettings) -> None:
+    """Set a child process up; called once in each."""
+    global _preparer
+    _preparer = Preparer(settings, _child_counters)
+
+
+def prepare_in_child(signal: Signal, form: Form, data: bytes, project: str) -> bytes:
+    """`Preparer.prepare`, as an encoded parcel. Raises IngestError."""
+    if _preparer is None:
+        raise RuntimeError("begin_child was not called")
+    before = _child_counters.snapshot()
+    prepared = _preparer.prepare(signal, form, data, project)
+    after = _child_counters.snapshot()
+    counts = {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
+    origins: list[tuple[Resource, Scope]] = []
+    places: dict[tuple[int, int], int] = {}
+    which: list[int] = []
+    for record in _records(prepared.batch):
+        key = (id(record.resource), id(record.scope))
+        place = places.get(key)
+        if place is None:
+            place = places[key] = len(origins)
+            origins.append((record.resource, record.scope))
+        which.append(place)
+    for record in _records(prepared.batch):
+        record.resource, record.scope = _NO_RESOURCE, _NO_SCOPE
+    return msgspec.msgpack.encode(Parcel(prepared, origins, which, counts))
+
+
+def read_parcel(data: bytes, counters: Counters) -> Prepared:
+    """What `prepare_in_child` prepared; its counts are added to the counters."""
+    parcel = _decode_parcel(data)
+    for record, place in zip(_records(parcel.prepared.batch), parcel.which, strict=True):
+        record.resource, record.scope = parcel.origins[place]
+    for name, count in parcel.counts.items():
+        counters.add(name, count)
+    return parcel.prepared
+
+
+def _records(batch: Batch) -> Iterable[Span | Log | Point]:
+    return chain(batch.spans, batch.logs, batch.points)
+
+
+_NO_RESOURCE: Final = Resource()
+_NO_SCOPE: Final = Scope()
+_decode_parcel = msgspec.msgpack.Decoder(Parcel).decode
