@@ -145,7 +145,7 @@ def messages(span: Span) -> Messages:
     if found.input and found.output:
         return found
     form = read_table(span, TABLE)
-    asked = first(attributes, "input.value", "tool.parameters" if form.kind == "tool" else "llm.prompts")
+    asked = first(attributes, "input.value", "tool.parameters" if form.kind == "tool" else "reranker.query")
     answered = first(attributes, "output.value", "llm.choices")
     told = exchange(form.kind, asked, answered, form.tool_name, form.tool_call_id)
     if any(name in attributes for name in (semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES)):

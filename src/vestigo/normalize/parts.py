@@ -118,6 +118,8 @@ def tool_definition(told: Value) -> Value:
         if schema in flat and "parameters" not in flat:
             flat["parameters"] = flat.pop(schema)
     flat.setdefault("type", "function")
+    if "parameters" in flat:
+        flat["parameters"] = parsed(flat["parameters"])
     return flat
 
 
@@ -142,7 +144,7 @@ def conversation(value: Value, role: str = "user") -> list[Value]:
         return _from_list(said, role)
     if isinstance(said, dict):
         for key, read in _BODIES.items():
-            if said.get(key):
+            if said.get(key) and (key != "message" or _is_message(said[key])):
                 return [*_system_of(said), *read(said[key], role)]
         if _is_message(said):
             return [from_message(said, role)]
@@ -156,9 +158,15 @@ def _from_list(items: list[Any], role: str) -> list[Value]:
     if any(_is_message(item) or _is_item(item) for item in items):
         found = [from_message(item, role) for item in items]
         return [*found]
-    if all(isinstance(item, dict) and ("type" in item or "text" in item) for item in items):
-        return [message(role, parts_of(items))]
+    if all(isinstance(item, dict) for item in items):
+        told = all("text" in item or _is_part(item) for item in items)
+        return [message(role, parts_of(items) if told else [text_part(item) for item in items])]
     return [made for item in items for made in conversation(item, role)]
+
+
+def _is_part(item: dict[str, Any]) -> bool:
+    kind = item.get("type")
+    return isinstance(kind, str) and kind in _PARTS  # LangChain's `Document` is no Anthropic `document`
 
 
 def _is_message(item: Any) -> bool:
@@ -221,9 +229,15 @@ def _looks_structured(content: Any) -> bool:
 
 def _has_responses(content: Any) -> bool:
     return isinstance(content, list) and any(
-        isinstance(part, dict) and _kind(part) in {"tool_result", "tool-result", "tool_call_response"}
-        for part in content
+        isinstance(part, dict) and (_kind(part) in _RESPONSES or not _RESPONSES.isdisjoint(part)) for part in content
     )
+
+
+_RESPONSES: Final = frozenset({
+    "tool_result", "tool-result", "tool_call_response", "functionResponse", "function_response", "toolResponse",
+    "toolResult",
+})  # fmt: skip
+"""Types of parts, and keys of parts without a type, that are results of tools."""
 
 
 def _item_role(item: dict[str, Any]) -> str | None:
@@ -282,6 +296,11 @@ def _from_part(part: Any) -> Part:
 def _from_gemini(part: dict[str, Any]) -> Part:
     call, answer = _any(part, "functionCall", "function_call"), _any(part, "functionResponse", "function_response")
     inline, stored = _any(part, "inlineData", "inline_data"), _any(part, "fileData", "file_data")
+    used, result = part.get("toolUse"), part.get("toolResult")
+    if isinstance(used, dict):  # Bedrock's
+        return tool_call(used.get("name"), used.get("input"), used.get("toolUseId"))
+    if isinstance(result, dict):
+        return tool_response(result.get("content"), result.get("toolUseId"))
     if isinstance(call, dict):
         return tool_call(call.get("name"), call.get("args"), call.get("id"))
     if isinstance(answer, dict):
@@ -346,6 +365,8 @@ def _from_file(part: dict[str, Any]) -> Part:
 
 def _from_tool_result(part: dict[str, Any]) -> Part:
     held = _any(part, "response", "result", "output", "content")
+    if isinstance(held, dict) and held.keys() == {"type", "value"}:  # the AI SDK's
+        held = held["value"]
     return tool_response(held, _any(part, "tool_use_id", "toolCallId", "call_id", "id"))
 
 
@@ -412,7 +433,6 @@ def _from_choices(choices: Any, _: str) -> list[Value]:
 _BODIES: Final[dict[str, Callable[[Any, str], list[Value]]]] = {
     "messages": conversation,
     "message": conversation,
-    "prompt": conversation,
     "replies": conversation,
     "contents": conversation,
     "choices": _from_choices,

@@ -19,7 +19,7 @@ from vestigo.normalize.parts import (
 )
 from vestigo.normalize.reading import as_dict, as_list, as_text, count, first
 from vestigo.normalize.tables import inclusive, read_table
-from vestigo.record import Attributes, Kind, Messages, NormalForm, Span, Usage
+from vestigo.record import Attributes, Kind, Messages, NormalForm, Span, Usage, Value
 
 SCOPES: Final = ("ai",)
 HEADS: Final = frozenset({"ai", "operation"})
@@ -118,7 +118,7 @@ def messages(span: Span) -> Messages:
     asked = first(attributes, "ai.prompt.messages", "ai.prompt")
     values = first(attributes, "ai.value", "ai.values")
     found = Messages(
-        input=conversation(asked) if asked is not None else [
+        input=_prompt(asked) if asked is not None else [
             message("user", [text_part(as_text(value) or as_json(value))]) for value in as_list(values)
         ],
         tools=[tool_definition(tool) for tool in as_list(attributes.get("ai.prompt.tools"))],
@@ -127,6 +127,14 @@ def messages(span: Span) -> Messages:
     if answer:
         found.output = [message("assistant", answer)]
     return found
+
+
+def _prompt(asked: Value) -> list[Value]:
+    """Messages, or `{"system", "prompt" or "messages"}` as the program gave them."""
+    body = as_dict(asked)
+    if body.get("prompt") and not body.get("messages"):
+        return conversation({"system": body.get("system"), "messages": conversation(body["prompt"])})
+    return conversation(asked)
 
 
 def _answer(attributes: Attributes) -> list[Any]:
