@@ -151,8 +151,12 @@ def _target(target: Any) -> tuple[str | None, str | None]:
     return trace_id, span_id if isinstance(span_id, str) and is_span_id(span_id) else None
 
 
-def _open(url: str, project: str) -> Exporter:
-    return open_storage(url, project=project)
+def _open(url: str, settings: Settings) -> Exporter:
+    if url.startswith(("http://", "https://")):
+        from vestigo.sdk.exporters import open_exporter  # noqa: PLC0415  only who sends loads what sending needs
+
+        return open_exporter(url, settings)
+    return open_storage(url, project=settings.project)
 
 
 _pipeline.opener = _open

@@ -2,7 +2,7 @@
 
 `put` runs in the caller's thread and does as little as can be: count, append. Everything that takes time (unpacking,
 normalizing, pricing, sampling, redacting, truncating, writing) runs in the worker. The law that holds at any moment:
-recorded = stored + queued + held + dropped (by reason). One file, since all of it moves the same few counts.
+recorded = stored + queued + held + spooled + dropped (by reason). One file, since all of it moves the same few counts.
 """
 
 import atexit
@@ -39,12 +39,18 @@ _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
 _LONGEST_ASKED_S = 60.0  # an exporter may ask for longer than we believe
 _LONGEST_TIMEOUT_S = 1e6
+_TO_CLOSE_S = 0.1  # of the end of the program, for what comes after the last record was sent
 _MAX_OPEN = 50_000
 _clock_ns = time.perf_counter_ns  # the clock of `ActiveSpan.started_ns`
 
 
 class Exporter(Protocol):
-    """Where batches go: a storage, or a way to one."""
+    """Where batches go: a storage, or a way to one.
+
+    One that delivers after `write` has returned has two methods more: `figures() -> dict[str, int]` tells how many of
+    the records that it took are still on the way (`spooled`) or were lost there (`dropped.<reason>`), and
+    `drain(timeout_s) -> bool` waits until all have arrived; False where they do not.
+    """
 
     def write(self, batch: Batch) -> None:
         """Return when the records are safe. Raises ExportError or StorageError if they are not."""
@@ -53,8 +59,8 @@ class Exporter(Protocol):
     def close(self) -> None: ...
 
 
-opener: Callable[[str, str], Exporter] | None = None
-"""Opens a storage URL for a project. Set by the package, since `sdk` and `storage` do not know each other."""
+opener: Callable[[str, Settings], Exporter] | None = None
+"""Opens a storage URL. Set by the package, since `sdk` and `storage` do not know each other."""
 
 Record: TypeAlias = Span | Log
 
@@ -117,7 +123,7 @@ class Pipeline:
         if isinstance(storage, str) or storage is None:
             if opener is None:
                 raise SettingsError(f"cannot open storage {storage!r}; import vestigo first")
-            return Pipeline(opener(storage or "memory://", settings.project), settings, owned=True)
+            return Pipeline(opener(storage or "memory://", settings), settings, owned=True)
         if not callable(getattr(storage, "write", None)):
             raise SettingsError(
                 f"storage {type(storage).__name__} has no write(batch); give a Storage, or a URL such as sqlite:///path.db"
@@ -204,11 +210,18 @@ class Pipeline:
             trouble("failed.thread", "the worker thread could not be started; records wait")
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Write what was handed over before, and show what is open; False if the timeout passed first."""
+        """Write what was handed over before, and show what is open; False if the timeout passed first.
+
+        With a server also wait until it has the records; False too where it does not answer, and they are in the spool.
+        """
         thread = self._thread
         if thread is not None and thread.ident == threading.get_ident():
             return True
         timeout_s = _seconds(timeout_s, 5.0)
+        deadline = time.monotonic() + timeout_s
+        return self._flush_queue(timeout_s) and _drain(self.exporter, deadline)
+
+    def _flush_queue(self, timeout_s: float) -> bool:
         mark = _Flush()
         with self._lock:
             if self._closed or not (self._queue or self._busy or self._held or self.open):
@@ -238,7 +251,10 @@ class Pipeline:
             self._work_here(deadline)
         elif thread.ident != threading.get_ident():
             thread.join(max(0.0, deadline - time.monotonic()))
-        if not self._give_up() and self._owned:
+        if self._give_up():
+            return
+        _drain(self.exporter, deadline - _TO_CLOSE_S)
+        if self._owned:
             with diagnostics.guard("close"):
                 self.exporter.close()
 
@@ -261,14 +277,19 @@ class Pipeline:
         return left
 
     def stats(self) -> dict[str, int]:
-        """The law in figures: recorded = stored + queued + held + all dropped.<reason>."""
+        """The law in figures: recorded = stored + queued + held + spooled + all dropped.<reason>."""
         with self._lock:
+            later: dict[str, int] = getattr(self.exporter, "figures", dict)()
             queued = sum(1 for item in self._queue.copy() if not isinstance(item, _Flush))
             figures = self.counters.snapshot()
             figures["queued"] = queued + self._busy
             figures["held"] = self._held
             figures["recorded"] = self._taken + queued
-            figures["stored"] = figures.get("stored", 0)
+            stored = figures.get("stored", 0) - sum(later.values())
+            figures["stored"] = max(stored, 0)
+            figures["queued"] += min(stored, 0)  # the exporter has them, and the worker has not yet heard so
+            for name, count in later.items():
+                figures[name] = figures.get(name, 0) + count
         return figures
 
     # --- the worker's thread
@@ -547,6 +568,16 @@ def _redactor(settings: Settings, counters: Counters) -> Redactor | None:
     )
 
 
+def _drain(exporter: Exporter, deadline: float) -> bool:
+    """Wait until an exporter that delivers later has done so."""
+    drain = getattr(exporter, "drain", None)
+    if drain is None:
+        return True
+    with diagnostics.guard("drain"):
+        return drain(max(0.0, deadline - time.monotonic()))
+    return False
+
+
 def _seconds(given: object, otherwise: float) -> float:
     """A timeout that a lock can wait for: nonsense from the program must not raise there."""
     if isinstance(given, int | float) and given >= 0:
@@ -565,6 +596,7 @@ def _run(reference: "weakref.ref[Pipeline]", owned: Exporter | None) -> None:
         pipeline = reference()
         if pipeline is None:
             if owned is not None:
+                _drain(owned, time.monotonic() + _LAST_RETRY_S)
                 with diagnostics.guard("close"):
                     owned.close()
             return
