@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from vestigo.errors import SchemaError, SettingsError
 from vestigo.server.grants import LOCAL, ROLES, SCOPES, Grants, check_grants, check_role, check_user, names_user
-from vestigo.server.passwords import check_password, hash_password
+from vestigo.server.passwords import Attempts, check_password, hash_password
 from vestigo.server.routes import EVERY_PROJECT, Principal
 from vestigo.storage.sqlite.connection import Connections, prepare_directory, storage_errors
 
@@ -86,6 +86,8 @@ class Accounts:
         Path(self.path).chmod(0o600)
         self._clock = clock
         self._connections = Connections(self.path)
+        self.user_failures = Attempts(10, 60.0)
+        self.address_failures = Attempts(30, 20.0)
         with self._writing() as db:
             if db.pragma("user_version") > _VERSION:
                 raise SchemaError(f"{self.path} was written by a newer version; update this program")
@@ -94,6 +96,10 @@ class Accounts:
 
     def close(self) -> None:
         self._connections.close()
+
+    def now(self) -> float:
+        """Seconds since 1970, by the clock that keys and sessions end by."""
+        return self._clock()
 
     # --- who calls
 
