@@ -1,6 +1,7 @@
 """What LLM calls cost and took, by labels: what counts, how often, and within which bounds."""
 
 import random
+import sys
 import threading
 import time
 
@@ -139,6 +140,14 @@ def test_labels_are_bounded_and_nothing_is_lost():
     assert len(found["vestigo_llm_errors_total"][1]) <= 2 * MAX_LABEL_SETS + 3
     assert value_of(found, "vestigo_llm_errors_total") == 10_000
     assert figures.overflows == 2 * (10_000 - MAX_LABEL_SETS)
+
+
+def test_many_forms_of_one_label_are_not_kept():
+    """Names that differ only behind what is cut are one series, and do not fill the memory."""
+    figures = Figures()
+    for number in range(5_000):
+        figures.observe([make_span(response_model="m" * 200 + str(number))], "web")
+    assert value_of(families_of(figures), "vestigo_llm_requests_total", model="m" * 200) == 5_000
     assert len(figures._known) <= 4 * MAX_LABEL_SETS
 
 
@@ -182,21 +191,31 @@ def test_labels_of_any_type_are_text():
 
 
 def test_threads_lose_no_call():
-    """Four threads that count and one that reads: the total is exact."""
-    figures = Figures()
+    """Four threads that meet each new model at once, and one that reads: the total is exact."""
+    figures, meeting = Figures(), threading.Barrier(4)
 
-    def count(number):
-        for turn in range(250):
-            figures.observe([make_span(response_model=f"m{(number + turn) % 7}")] * 8, "web")
+    def count():
+        for number in range(MAX_LABEL_SETS):
+            span = make_span(response_model=f"m{number}", usage=Usage(output=1), error=f"E{number}")
+            meeting.wait(30)
+            figures.observe([span] * 4, "web")
 
-    threads = [threading.Thread(target=count, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        families_of(figures)
-    for thread in threads:
-        thread.join()
-    assert value_of(families_of(figures), "vestigo_llm_requests_total") == 8_000
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            families_of(figures)
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    found = families_of(figures)
+    for name in ("requests_total", "errors_total", "duration_seconds_sum"):
+        assert value_of(found, f"vestigo_llm_{name}") == 16 * MAX_LABEL_SETS
+    assert value_of(found, "vestigo_llm_tokens_total", type="output") == 16 * MAX_LABEL_SETS
 
 
 def cpu_s(work, rounds=5):
