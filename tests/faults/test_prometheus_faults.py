@@ -1,5 +1,6 @@
 """A real Prometheus scrapes `/metrics` of a served application and answers questions about what it found."""
 
+import itertools
 import json
 import re
 import shutil
@@ -73,7 +74,7 @@ def served():
     counters = Counters()
     metrics = PrometheusMetrics(counters)
     metrics.watch("vestigo_storage_bytes", "gauge", "disk", lambda: 1)
-    metrics.watch("vestigo_ingest_waiting_bytes", "gauge", "waiting", lambda: 1)
+    metrics.watch("vestigo_waiting_bytes", "gauge", "waiting", lambda: 1)
     server = SimpleNamespace(metrics=metrics)
 
     def mount(route):
@@ -104,13 +105,17 @@ def served():
         thread.join()
 
 
+ids = itertools.count(1)
+
+
 def make_span(model):
     normal = NormalForm(
         kind="llm", provider="openai", response_model=model, usage=Usage(input=500, output=40),
         cost=Cost(0.25, source="computed"), ttft_s=0.2,
     )  # fmt: skip
     return Span(
-        "0" * 32, "0" * 16, "chat", 0, end_ns=500_000_000, normal=normal, resource=Resource({"service.name": "shop"}),
+        "0" * 32, f"{next(ids):016x}", "chat", 0, end_ns=500_000_000, normal=normal,
+        resource=Resource({"service.name": "shop"}),
         attributes={"gen_ai.operation.name": "chat"}, status="ERROR",
     )  # fmt: skip
 

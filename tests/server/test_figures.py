@@ -1,5 +1,6 @@
 """What LLM calls cost and took, by labels: what counts, how often, and within which bounds."""
 
+import itertools
 import random
 import sys
 import threading
@@ -10,8 +11,11 @@ from exposition_lines import read, value_of
 
 from vestigo.metrics import MetricsCollector
 from vestigo.record import Cost, NormalForm, Resource, Span, Usage
+from vestigo.server import figures as module
 from vestigo.server.exposition import Exposition
 from vestigo.server.figures import MAX_LABEL_SETS, Figures
+
+ids = itertools.count(1)
 
 
 def make_span(duration_s=1.0, *, service="shop", operation="chat", weight=1.0, error=None, **normal):
@@ -19,7 +23,7 @@ def make_span(duration_s=1.0, *, service="shop", operation="chat", weight=1.0, e
     if error is not None:
         attributes["error.type"] = error
     return Span(
-        "0" * 32, "0" * 16, "chat", 0, end_ns=round(duration_s * 1e9), attributes=attributes, weight=weight,
+        "0" * 32, f"{next(ids):016x}", "chat", 0, end_ns=round(duration_s * 1e9), attributes=attributes, weight=weight,
         status="UNSET" if error is None else "ERROR", resource=Resource({"service.name": service}),
         normal=NormalForm(**{"kind": "llm", "provider": "openai", "response_model": "gpt-4o", **normal}),
     )  # fmt: skip
@@ -127,6 +131,32 @@ def test_it_counts_what_the_collector_of_a_program_counts():
     assert value_of(found, "vestigo_llm_time_to_first_token_seconds_count") == summary["llm.ttft_ms"]["count"]
 
 
+def test_a_call_that_is_sent_again_counts_once():
+    """OTLP's senders repeat what they have no answer for; the same ids in another project are another call."""
+    figures = Figures()
+    spans = [make_span() for _ in range(10)]
+    figures.observe(spans, "web")
+    figures.observe([*spans, make_span()], "web")
+    figures.observe(spans, "shop")
+    found = families_of(figures)
+    assert value_of(found, "vestigo_llm_requests_total", project="web") == 11
+    assert value_of(found, "vestigo_llm_requests_total", project="shop") == 10
+    assert figures.repeats == 10
+
+
+def test_what_is_remembered_of_calls_is_bounded(monkeypatch):
+    """The newest calls are known again, those before twice their number are not."""
+    monkeypatch.setattr(module, "RECENT", 100)
+    figures = Figures()
+    spans = [make_span() for _ in range(1_000)]
+    figures.observe(spans, "web")
+    assert len(figures._recent) + len(figures._older) <= 200
+    figures.observe(spans[-100:], "web")
+    assert figures.repeats == 100
+    figures.observe(spans[:100], "web")
+    assert figures.repeats == 100
+
+
 def test_labels_are_bounded_and_nothing_is_lost():
     """10,000 models make at most 200 sets of labels and `other`, by project, and every call counts."""
     figures = Figures()
@@ -196,9 +226,10 @@ def test_threads_lose_no_call():
 
     def count():
         for number in range(MAX_LABEL_SETS):
-            span = make_span(response_model=f"m{number}", usage=Usage(output=1), error=f"E{number}")
+            usage = Usage(output=1)
+            spans = [make_span(response_model=f"m{number}", usage=usage, error=f"E{number}") for _ in range(4)]
             meeting.wait(30)
-            figures.observe([span] * 4, "web")
+            figures.observe(spans, "web")
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -232,7 +263,7 @@ def test_it_costs_less_than_a_third_of_the_collector():
     """Ingest takes 10,000 spans/s: counting one is to cost 3 us, measured against another cost of this machine."""
     usage, cost = Usage(input=1000, output=100, cache_read=10), Cost(0.01, source="computed")
     spans = [make_span(response_model=f"gpt-{n % 20}", usage=usage, cost=cost, ttft_s=0.3) for n in range(2_000)]
-    figures, collector = Figures(), MetricsCollector()
-    ours = cpu_s(lambda: figures.observe(spans, "web"))
+    collector = MetricsCollector()
+    ours = cpu_s(lambda: Figures().observe(spans, "web"))
     theirs = cpu_s(lambda: [collector.observe_span(span) for span in spans])
     assert ours < theirs / 3

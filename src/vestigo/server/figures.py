@@ -19,6 +19,9 @@ MAX_LABEL_SETS = 200
 
 OTHER = "other"
 
+RECENT = 32_768
+"""Calls that are remembered, twice as many at most: a sender that lost our answer sends them again within seconds."""
+
 LABELS = ("project", "service", "provider", "model", "operation")
 
 
@@ -31,18 +34,27 @@ class Figures:
         self._known: dict[object, _Series] = {}  # the same series by labels as they came
         self._regular = 0  # how many series are not those of `other`
         self._error_sets = 0
+        self._recent: set[int] = set()  # hashes of the ids of calls; when it is full it becomes the older one
+        self._older: set[int] = set()
         self.overflows = 0
         """Calls and errors that were counted under `other`."""
         self.bad_values = 0
         """Calls with a number that was left out, being negative or absurd."""
+        self.repeats = 0
+        """Calls that came again and were not counted again."""
 
     def observe(self, spans: Iterable[Span], project: str) -> None:
-        """Count the LLM and embedding calls among finished spans, times their weight; others are passed over."""
+        """Count the LLM and embedding calls among finished spans, times their weight; others are passed over.
+
+        A call that comes again, as OTLP's senders may do, is counted once.
+        """
         known = self._known
         with self._lock:
             for span in spans:
                 normal = span.normal
                 if normal is None or normal.kind not in _KINDS or normal.usage_role != "leaf" or span.end_ns is None:
+                    continue
+                if self._came_before(hash((project, span.trace_id, span.span_id))):
                     continue
                 key = (
                     project,
@@ -83,6 +95,15 @@ class Figures:
         for one in series:
             if any(one.ttfts):
                 out.histogram(_TTFT, one.labels, _BOUNDS, one.ttfts, one.ttft_s)
+
+    def _came_before(self, call: int) -> bool:
+        if call in self._recent or call in self._older:
+            self.repeats += 1
+            return True
+        self._recent.add(call)
+        if len(self._recent) >= RECENT:
+            self._older, self._recent = self._recent, set()
+        return False
 
     def _find(self, given: tuple[object, ...]) -> "_Series":
         """The series of labels not seen in this form; those of `other`, by project, where there are too many."""

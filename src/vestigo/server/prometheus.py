@@ -66,7 +66,7 @@ class PrometheusMetrics:
         self._failures = 0
 
     def observe(self, spans: Iterable[Span], project: str) -> None:
-        """Count finished spans that were accepted for the first time; some 2 us of CPU for each LLM call."""
+        """Count finished spans that were accepted; some 2 us of CPU for each LLM call, and each call once."""
         with diagnostics.guard("metrics"):
             self.figures.observe(spans, project)
             self.committed()
@@ -142,6 +142,9 @@ class PrometheusMetrics:
         if self._committed_s is not None:
             out.family("vestigo_last_commit_timestamp_seconds", "gauge", "When records were last stored")
             out.sample("vestigo_last_commit_timestamp_seconds", "", self._committed_s)
+        name = "vestigo_llm_repeats_total"
+        out.family(name, "counter", "LLM and embedding calls that were sent again, and not counted again")
+        out.sample(name, "", self.figures.repeats)
         name = "vestigo_metrics_overflows_total"
         out.family(name, "counter", f"What was counted under {OTHER!r}, a family having too many sets of labels")
         out.sample(name, 'of="calls"', self.figures.overflows)
