@@ -116,7 +116,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         if self.sink.vestigo:
-            self.send_header("X-Vestigo-Version", "test")
+            self.send_header("X-Vestigo-Takes", "open")
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()

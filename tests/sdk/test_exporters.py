@@ -444,7 +444,7 @@ def test_a_server_is_asked_by_itself_and_not_by_programs():
     [({"storage": "http://"}, "no http address"), ({"storage": "http://a:b@c"}, "api_key"),
      ({"storage": "http://x", "headers": {"X A": "b"}}, "header"), ({"storage": "http://x", "spool_bytes": -1}, "0"),
      ({"storage": "http://x", "export_timeout_s": 0}, "above 0"), ({"storage": "http://x", "export_form": "x"}, "json"),
-     ({"storage": "http://x", "api_key": "a\nb"}, "header")],
+     ({"storage": "http://x", "api_key": "a\nb"}, "header"), ({"storage": "http://x", "project": "a b"}, "letters")],
 )  # fmt: skip
 def test_a_mistake_is_told_at_configure(settings, told):
     """SettingsError, before anything is recorded."""

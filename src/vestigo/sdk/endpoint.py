@@ -27,6 +27,9 @@ from vestigo.version import VERSION
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 """Source: OpenTelemetry protocol 1.11.0, OTLP/HTTP, failures."""
 
+TAKES_HEADER: Final = "X-Vestigo-Takes"
+"""Answered by our server: `open` means spans that have not ended too."""
+
 _MOST_ANSWERED: Final = 4 * 1024 * 1024  # the same source
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SIGNALS: Final = ("/v1/traces", "/v1/logs", "/v1/metrics")
@@ -40,8 +43,8 @@ class Answer(Struct, frozen=True):
     content_type: str = ""
     retry_after_s: float | None = None
     why: str = ""
-    vestigo: bool = False
-    """Whether a Vestigo answered, which takes spans that have not ended."""
+    takes_open: bool = False
+    """Whether it takes spans that have not ended, which a Vestigo says of itself."""
 
     @property
     def retryable(self) -> bool:
@@ -107,7 +110,7 @@ class Endpoint:
             response.headers.get_content_type(),
             _retry_after_s(response.headers.get("Retry-After")),
             f"{response.status} {response.reason}"[:100],
-            response.headers.get("X-Vestigo-Version") is not None,
+            response.headers.get(TAKES_HEADER) == "open",
         )
 
     def _connect(self, deadline: float) -> http.client.HTTPConnection:
@@ -224,4 +227,4 @@ def _checked(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-__all__ = ["RETRYABLE", "Answer", "Endpoint"]
+__all__ = ["RETRYABLE", "TAKES_HEADER", "Answer", "Endpoint"]

@@ -10,11 +10,12 @@ import gzip
 import hashlib
 import os
 import random
+import re
 import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -37,6 +38,7 @@ _FIRST_RETRY_S: Final = 0.5
 _LAST_RETRY_S: Final = 30.0
 _LONGEST_ASKED_S: Final = 600.0  # a server may ask for longer than we believe
 _ADOPT_EVERY_S: Final = 30.0
+_PROJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")  # what a server takes for one
 _CONTENT_TYPES: Final[dict[otlp.Form, str]] = {"json": "application/json", "protobuf": "application/x-protobuf"}
 
 _random = random.Random()  # noqa: S311  ours, so that an application's random.seed() cannot make all clients retry at once
@@ -144,7 +146,7 @@ class OTLPExporter:
         if frame.gzip:
             headers["Content-Encoding"] = "gzip"
         answer = self.endpoint.post(f"/v1/{frame.signal}", frame.body, headers, timeout_s)
-        self.takes_open = answer.vestigo or (self.takes_open and answer.status == 0)
+        self.takes_open = answer.takes_open or (self.takes_open and answer.status == 0)
         if answer.retryable:
             self.counters.add("retried")
             return Outcome(self._wait_s(answer), answer.why)
@@ -167,8 +169,8 @@ class OTLPExporter:
     def _send_halves(self, frame: Frame, timeout_s: float | None) -> Outcome:
         both = Outcome()
         try:
-            halves = [self._half(frame, half) for half in _halves(_records(frame))]
-        except (IngestError, OSError, EOFError, ImportError):
+            halves = [_again(frame, half) for half in _halves(_records(frame))]
+        except _UNREADABLE:
             return Outcome(None, "cannot be halved", {"dropped.too_large": frame.records})
         for half in halves:
             outcome = self.send(half, timeout_s)
@@ -178,11 +180,6 @@ class OTLPExporter:
             for name, count in outcome.dropped.items():
                 both.dropped[name] = both.dropped.get(name, 0) + count
         return both
-
-    def _half(self, frame: Frame, records: Sequence[Any]) -> Frame:
-        body = otlp.encode(frame.signal, frame.form, records)
-        packed = gzip.compress(body, 1, mtime=0) if frame.gzip else body
-        return msgspec.structs.replace(frame, records=len(records), body=packed)
 
     def count(self, frame: Frame, outcome: Outcome, *, own: bool) -> None:
         """A request is settled: add up what became of its records, in the law too where this process made them."""
@@ -199,12 +196,14 @@ class OTLPExporter:
 class SpoolingExporter:
     """Appends to the spool, which is when `write` returns, and sends from there in a thread of its own.
 
-    Where the disk does not take the records they are sent before `write` returns, as without a spool.
+    Where the disk does not take the records they are sent before `write` returns, as without a spool; or, without
+    `from_memory`, not at all.
     """
 
-    def __init__(self, exporter: OTLPExporter, spool: Spool) -> None:
+    def __init__(self, exporter: OTLPExporter, spool: Spool, *, from_memory: bool = True) -> None:
         self.exporter = exporter
         self.spool = spool
+        self._from_memory = from_memory
         self._begin()
         _all.add(self)
         if self.spool.left_behind():
@@ -235,6 +234,8 @@ class SpoolingExporter:
             self.spool.append(frames)
         except OSError as error:
             self.counters.add("degraded")
+            if not self._from_memory:
+                raise ExportError(f"cannot write to {self.spool.directory}: {error.strerror}") from error
             trouble("failed.spool", f"records are sent from memory, since {self.spool.directory}: {error.strerror}")
             self.exporter.send_all(frames)
             return
@@ -337,6 +338,10 @@ class SpoolingExporter:
 
 def open_exporter(url: str, settings: Settings) -> OTLPExporter | SpoolingExporter:
     """What an `http://` storage URL means. Raises SettingsError."""
+    if not _PROJECT.fullmatch(settings.project):
+        raise SettingsError(
+            f"setting project={settings.project!r} cannot be sent; give at most 100 letters, digits, '.', '_' and '-'"
+        )
     exporter = OTLPExporter(
         url,
         headers=settings.headers,
@@ -353,6 +358,18 @@ def open_exporter(url: str, settings: Settings) -> OTLPExporter | SpoolingExport
         return exporter
     directory = place / spool_name(exporter.endpoint.url, settings.project)
     return SpoolingExporter(exporter, Spool(directory, settings.spool_bytes, sync=settings.spool_sync))
+
+
+def without_records(frame: Frame, gone: Callable[[Any], bool]) -> Frame | None:
+    """A request without the records that match, for `Spool.erase`; None where none is left, or it cannot be read."""
+    try:
+        records = _records(frame)
+    except _UNREADABLE:
+        return None
+    kept = [record for record in records if not gone(record)]
+    if len(kept) == len(records):
+        return frame
+    return _again(frame, kept) if kept else None
 
 
 def spool_name(url: str, project: str) -> str:
@@ -375,8 +392,18 @@ def _halves(records: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
     return records[:middle], records[middle:]
 
 
+def _again(frame: Frame, records: Sequence[Any]) -> Frame:
+    """The request with some of its records."""
+    body = otlp.encode(frame.signal, frame.form, records)
+    packed = gzip.compress(body, 1, mtime=0) if frame.gzip else body
+    return msgspec.structs.replace(frame, records=len(records), body=packed)
+
+
+_UNREADABLE: Final = (IngestError, OSError, EOFError, ImportError)
+"""What `_records` raises for a body that is none, or whose form cannot be read here."""
+
+
 def _records(frame: Frame) -> Sequence[Any]:
-    """Raises IngestError, OSError, EOFError for a body that is none, ImportError where its form cannot be read here."""
     body = gzip.decompress(frame.body) if frame.gzip else frame.body
     found = otlp.decode(frame.signal, frame.form, body)
     return found.spans or found.logs or found.points
