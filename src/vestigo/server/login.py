@@ -162,7 +162,7 @@ def answer(body: object, status: int = 200) -> Response:
 async def _guess(call: Call, user: str, password: str, action: str) -> None:
     """Raise Failure unless it is the user's password; failures are counted, recorded and soon have to wait."""
     accounts = call.server.accounts
-    network = network_of(_address(call))
+    network = network_of(address(call))
     wait_s = max(accounts.user_failures.wait_s(user), accounts.address_failures.wait_s(network))
     if wait_s > 0:
         call.server.counters.add("refused.login")
@@ -195,11 +195,12 @@ def _entry(
     project = call.project if call.route.project else ""
     return Entry(
         principal=who, action=action, project=project, object=what, outcome=outcome, detail=detail or {},
-        address=_address(call),
+        address=address(call),
     )  # fmt: skip
 
 
-def _address(call: Call) -> str:
+def address(call: Call) -> str:
+    """Where the caller comes from."""
     client = call.request.client
     return guard.address_of(client.host if client else "", call.request.headers, call.server.settings)
 
@@ -236,4 +237,4 @@ ROUTES: tuple[Route, ...] = (
     ),
 )  # fmt: skip
 
-__all__ = ["ROUTES", "answer", "recorded", "sign_in"]
+__all__ = ["ROUTES", "address", "answer", "recorded", "sign_in"]
