@@ -74,7 +74,10 @@ def served():
     counters = Counters()
     metrics = PrometheusMetrics(counters)
     metrics.watch("vestigo_storage_bytes", "gauge", "disk", lambda: 1)
-    metrics.watch("vestigo_waiting_bytes", "gauge", "waiting", lambda: 1)
+    for name in ("waiting_bytes", "live_listeners", "forward_waiting_bytes"):
+        metrics.watch(f"vestigo_{name}", "gauge", "of other parts", lambda: 1)
+    for name in ("forwarded_records", "forward_dropped_records", "retention"):
+        metrics.watch(f"vestigo_{name}", "counter", "of other parts", lambda: 1)
     server = SimpleNamespace(metrics=metrics)
 
     def mount(route):

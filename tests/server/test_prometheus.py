@@ -143,13 +143,28 @@ def test_parts_show_figures_that_are_read_at_each_scrape():
     watch("vestigo_spool_bytes", "gauge", "spool", lambda: {("a",): 1, ("b\n",): 2.5}, ("receiver",))
     watch("vestigo_age_seconds", "gauge", "age", lambda: None)
     watch("vestigo_broken", "gauge", "broken", lambda: 1 / 0)
+    watch("vestigo_sent", "counter", "sent", lambda: 3)
     assert value_of(scrape(server), "vestigo_waiting_bytes") == 7
     waiting[0] = 8
     found = scrape(server)
     assert value_of(found, "vestigo_waiting_bytes") == 8
+    assert value_of(scrape(server, "application/openmetrics-text"), "vestigo_sent_total") == 3
     assert value_of(found, "vestigo_spool_bytes", receiver="b\n") == 2.5
     assert not {"vestigo_age_seconds", "vestigo_broken"} & set(found)
     assert value_of(found, "vestigo_metrics_failures_total", of="readers") == 2
+    watch("vestigo_broken", "gauge", "mended", lambda: 1)
+    assert value_of(scrape(server), "vestigo_broken") == 1
+
+
+def test_the_live_tail_and_retention_tell_what_they_do():
+    """How many listen, and what was deleted; the reserve on the disk is no count."""
+    server = make_server()
+    server.metrics.watch_live(SimpleNamespace(listeners=4))
+    server.metrics.watch_retention(SimpleNamespace(figures=lambda: {"runs": 2, "traces": 30, "reserve_bytes": 9}))
+    found = scrape(server)
+    assert value_of(found, "vestigo_live_listeners") == 4
+    assert value_of(found, "vestigo_retention_total", what="traces") == 30
+    assert value_of(found, "vestigo_retention_total") == 32
 
 
 def test_the_process_is_told_of():
@@ -305,6 +320,12 @@ def test_promtool_finds_nothing_to_say():
 # --- the dashboard for Grafana
 
 DASHBOARD = Path(__file__).parent.parent.parent / "docs" / "grafana" / "vestigo.json"
+FORWARDED = {
+    "vestigo_forwarded_records": "counter",
+    "vestigo_forward_dropped_records": "counter",
+    "vestigo_forward_waiting_bytes": "gauge",
+}
+"""What `Forwarder.watch` shows."""
 GIVEN_BY_PROMETHEUS = {"instance", "job", "le"}
 
 
@@ -318,6 +339,10 @@ def make_busy_server():
     server.metrics.committed()
     server.metrics.watch("vestigo_storage_bytes", "gauge", "disk", lambda: 1)
     server.metrics.watch("vestigo_waiting_bytes", "gauge", "waiting", lambda: 1)
+    server.metrics.watch_live(SimpleNamespace(listeners=1))
+    server.metrics.watch_retention(SimpleNamespace(figures=lambda: {"traces": 1}))
+    for name, kind in FORWARDED.items():
+        server.metrics.watch(name, kind, "forwarded", lambda: {("http://collector:4318",): 1}, ("receiver",))
     return server
 
 

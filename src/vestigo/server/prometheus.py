@@ -37,6 +37,8 @@ from vestigo.version import VERSION
 
 if TYPE_CHECKING:
     from vestigo.server import Server
+    from vestigo.server.live import Live
+    from vestigo.server.retention import Retention
     from vestigo.storage import Storage
 
 Reader: TypeAlias = Callable[[], "float | Mapping[tuple[str, ...], float] | None"]
@@ -80,7 +82,11 @@ class PrometheusMetrics:
         self._requests.add(method if method in _METHODS else OTHER, route or OTHER, str(status), duration_s)
 
     def watch(self, name: str, kind: MetricKind, about: str, read: Reader, labels: tuple[str, ...] = ()) -> None:
-        """Show a figure that `read` gives at each scrape; one that raises is left out and counted."""
+        """Show a figure that `read` gives at each scrape; one that raises is left out and counted.
+
+        A counter's name is given its `_total`, and a name that is watched again replaces the one before.
+        """
+        name = name.removesuffix("_total") + "_total" if kind == "counter" else name
         self._watched[name] = _Watched(name, kind, about, read, labels)
 
     def watch_storage(self, storage: "Storage") -> None:
@@ -88,6 +94,20 @@ class PrometheusMetrics:
         path = getattr(storage, "path", None)
         if path is not None:
             self.watch("vestigo_storage_bytes", "gauge", "Disk that the storage takes", lambda: measure_bytes(path))
+
+    def watch_live(self, live: "Live") -> None:
+        """Show how many listen to the live tail."""
+        self.watch("vestigo_live_listeners", "gauge", "Streams of the live tail", lambda: live.listeners)
+
+    def watch_retention(self, retention: "Retention") -> None:
+        """Show what was deleted because of its age, number or size."""
+
+        def read() -> dict[tuple[str, ...], float]:
+            return {(what,): count for what, count in retention.figures().items() if what != "reserve_bytes"}
+
+        self.watch(
+            "vestigo_retention_total", "counter", "What retention did and deleted, since the start", read, ("what",)
+        )
 
     def text(self, openmetrics: bool = False) -> str:
         out = Exposition(openmetrics)
