@@ -95,7 +95,12 @@ def _modality(mime_type: Value) -> str:
 
 
 def exchange(kind: Kind, asked: Value, answered: Value, name: Value = None, call_id: Value = None) -> Messages:
-    """Input and output of a span of any kind: a tool's are its call and its result, others' are conversations."""
+    """Input and output of a span of any kind: a tool's are its call and its result, others' are conversations.
+
+    The vectors of an embedding are nothing that was said.
+    """
+    if kind == "embedding":
+        answered = None
     if kind != "tool":
         return Messages(input=conversation(asked), output=conversation(answered, "assistant"), tools=_tools(asked))
     found = Messages()
