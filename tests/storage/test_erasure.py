@@ -116,7 +116,7 @@ def test_nothing_of_a_person_is_left_in_any_file(storage):
 
 def test_dictionaries_keep_what_others_say_too(storage):
     """Only the erased person's pieces are cut out, so that records stay as small."""
-    storage.write(crowd(1_200, "Xylophonistin"))
+    storage.write(crowd(600, "Xylophonistin"))
     before = dict(storage._reader().db.execute("SELECT class, body FROM dictionary").fetchall())
     storage.erase(ANN)
     after = dict(storage._reader().db.execute("SELECT class, body FROM dictionary").fetchall())
@@ -128,7 +128,7 @@ def test_dictionaries_keep_what_others_say_too(storage):
 
 def test_what_is_written_meanwhile_is_stored_and_answered_in_turn(storage):
     """A writer gets its turn between the steps, and its records are all there."""
-    storage.write(crowd(800))
+    storage.write(crowd(400))
     done = threading.Event()
     written = []
 
@@ -145,8 +145,8 @@ def test_what_is_written_meanwhile_is_stored_and_answered_in_turn(storage):
     finally:
         done.set()
         writer.join()
-    assert report.traces == 800
-    assert report.steps >= 10
+    assert report.traces == 400
+    assert report.steps >= 4
     assert len(written) >= report.steps // 4
     assert len(storage.find_traces(EVERYTHING)) == len(written)
     assert storage.verify() == []

@@ -19,13 +19,15 @@ from vestigo.diagnostics import Counters
 from vestigo.errors import SettingsError
 from vestigo.query import time_limit
 from vestigo.record import Batch
-from vestigo.server import guard, ingest, prometheus
+from vestigo.server import api, guard, ingest, openapi, prometheus, retention
 from vestigo.server.accounts import Accounts
 from vestigo.server.audit import Audit
 from vestigo.server.chain import Entry
 from vestigo.server.gate import Gate, admit
 from vestigo.server.ingest import Ingest
+from vestigo.server.live import Live
 from vestigo.server.prometheus import PrometheusMetrics
+from vestigo.server.retention import Retention
 from vestigo.server.routes import Call, Failure, Handler, Principal, Route, Scope
 from vestigo.server.rpc import Rpc, open_rpc
 from vestigo.settings import ServerSettings, Settings, default_storage_url
@@ -33,7 +35,7 @@ from vestigo.storage import Storage, open_storage
 
 T = TypeVar("T")
 
-ROUTES: Final[tuple[Route, ...]] = (*ingest.ROUTES, *prometheus.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (*ingest.ROUTES, *prometheus.ROUTES, *retention.ROUTES, *api.ROUTES, *openapi.ROUTES)
 """Every route there is. What stands here in no entry is answered with 404."""
 
 _TIDY_S: Final = 10.0
@@ -61,7 +63,11 @@ class Server:
         self.audit = Audit(self.data_dir / "audit.db", self.accounts)
         self.metrics = PrometheusMetrics(self.counters, self.started_s)
         self.metrics.watch_storage(self.storage)
+        self.retention = Retention(self)
         self.ingest = Ingest(self)
+        self.live = Live(self)
+        self.metrics.watch_retention(self.retention)
+        self.metrics.watch_live(self.live)
         self.metrics.watch(
             "vestigo_waiting_bytes", "gauge", "Request bodies in work", lambda: self.ingest.waiting_bytes
         )
@@ -83,6 +89,7 @@ class Server:
         """Begin what runs beside the requests."""
         self._tidier = threading.Thread(target=self._tidy, name="vestigo-tidy", daemon=True)
         self._tidier.start()
+        await asyncio.to_thread(self.retention.start)
         self.rpc = await asyncio.to_thread(
             open_rpc, self.settings, self.ingest.take, self._admit_rpc, self._observe_rpc
         )
@@ -90,11 +97,13 @@ class Server:
     async def stop(self) -> None:
         """Finish what was taken, then close everything. Safe to call twice."""
         self._ending.set()
+        await self.live.stop()
         await asyncio.to_thread(self._stop)
 
     def _stop(self) -> None:
         if self.rpc is not None:
             self.rpc.stop(self.settings.exit_timeout_s)
+        self.retention.stop()
         self.ingest.close()
         self._questions.shutdown(cancel_futures=True)
         self._clerks.shutdown()

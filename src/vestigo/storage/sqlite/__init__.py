@@ -35,7 +35,7 @@ from vestigo.storage.skeleton import Skeleton
 from vestigo.storage.sqlite import outline
 from vestigo.storage.sqlite.changes import changes
 from vestigo.storage.sqlite.connection import Connections, prepare_directory, storage_errors
-from vestigo.storage.sqlite.eraser import Eraser, Steps
+from vestigo.storage.sqlite.eraser import Eraser, Steps, start_of_newest
 from vestigo.storage.sqlite.reader import Reader
 from vestigo.storage.sqlite.schema import migrate
 from vestigo.storage.sqlite.writer import Writer
@@ -199,6 +199,10 @@ class SQLiteTraceStorage:
             rows = {name: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for name, table in tables.items()}
         files = (Path(self.path), Path(self.path + "-wal"))
         return {**rows, "bytes": sum(file.stat().st_size for file in files if file.exists())}
+
+    def start_of_newest(self, project: str, keep: float) -> int:
+        """For retention: the start of the oldest of the newest traces that stay, as `storage.policies` says it."""
+        return self._read(lambda reader: start_of_newest(reader, project, keep))
 
     def used_bytes(self) -> int:
         """What the records take; the rest of the file is free for the next ones."""

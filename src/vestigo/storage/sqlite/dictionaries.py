@@ -57,7 +57,14 @@ class Suspects:
             for piece in pieces(_content(bytes(body)))
         }
         self.found: set[bytes] = set()
+        self._taken: set[bytes] = set()
         self._seen: set[bytes] = set()
+
+    def take(self) -> set[bytes]:
+        """What was found since the last call."""
+        fresh = self.found - self._taken
+        self._taken |= fresh
+        return fresh
 
     def look(self, content: bytes) -> None:
         """Note the pieces that a record's bytes have."""

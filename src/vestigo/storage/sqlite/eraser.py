@@ -59,7 +59,8 @@ class Eraser:
         self._noted: set[tuple[str, Any]] = set()
         self._keys: dict[str, int] = {}
         self._suspects: Suspects | None = None
-        self._probes: dict[bytes, bytes] = {}  # what is looked for -> id of the trace, or hash of the body
+        self._probed = {bytes: 0, int: 0}
+        self._probes: dict[bytes, bytes | int] = {}  # what is looked for -> id of the trace, or hash of the body
 
     # --- rows
 
@@ -112,7 +113,7 @@ class Eraser:
             rows = self._delete_trace(writer, project, self._traces[0], rows, notes)
             if rows > 0:
                 self._traces.popleft()
-        notes |= {("text", text) for text in self._suspects.found}
+        notes |= {("text", text) for text in self._suspects.take()}
         fresh = [note for note in notes if note not in self._noted]
         writer.db.executemany("INSERT OR IGNORE INTO leftover VALUES(?, ?)", fresh)
         self._noted.update(note for note in fresh if note[0] != "trace")
@@ -192,10 +193,11 @@ class Eraser:
         if self._suspects is not None:
             self._suspects.look(content)
 
-    def _probe(self, what: bytes, told: Any) -> None:
-        telling = len(set(what)) >= 8  # an id such as 00..07 stands in any file
-        if telling and sum(isinstance(one, type(told)) for one in self._probes.values()) < _PROBES:
+    def _probe(self, what: bytes, told: bytes | int) -> None:
+        kind = type(told)
+        if self._probed[kind] < _PROBES and len(set(what)) >= 8:  # an id such as 00..07 stands in any file
             self._probes[what] = told
+            self._probed[kind] += 1
 
     # --- logs without a trace, or of one without spans
 
@@ -220,7 +222,7 @@ class Eraser:
                 self._suspect(writer.codec.decompress(row[0]))
                 writer.db.execute("DELETE FROM log WHERE id = ?", (number,))
                 self._report.logs += 1
-        found = [("text", text) for text in self._suspects.found]
+        found = [("text", text) for text in self._suspects.take()]
         writer.db.executemany("INSERT OR IGNORE INTO leftover VALUES(?, ?)", found)
 
     # --- what is left
@@ -292,6 +294,18 @@ def matching_traces(reader: Reader, query: Query, limit: int) -> tuple[list[byte
     return [row[0] for row in found], make_cursor(query.order, (start, start, found[-1][0].hex(), ""))
 
 
+def start_of_newest(reader: Reader, project: str, keep: float) -> int:
+    """The start of the oldest of the newest traces that stay: so many, or this share if it is below 1; 0 if all do."""
+    number = reader._project(project)
+    (traces,) = reader.db.execute("SELECT count(*) FROM trace WHERE project = ?", (number,)).fetchone()
+    stay = int(traces * keep) if keep < 1 else int(keep)
+    if stay >= traces:
+        return 0
+    sql = "SELECT start_ns FROM trace WHERE project = ? ORDER BY start_ns DESC LIMIT 1 OFFSET ?"
+    (start,) = reader.db.execute(sql, (number, max(0, stay - 1))).fetchone()
+    return start if stay else start + 1
+
+
 def _loose_logs(
     reader: Reader, query: Query, after: tuple[int, int]
 ) -> tuple[tuple[int, int] | None, list[tuple[int, bytes]]]:
@@ -331,7 +345,7 @@ def truncate_log(db: Any, wait_s: float) -> bool:
             time.sleep(0.1)
 
 
-def _is_there(db: Any, told: Any) -> bool:
+def _is_there(db: Any, told: bytes | int) -> bool:
     """Whether a trace or a message that was erased has come again, or another project has it."""
     table, column = ("trace", "trace_id") if isinstance(told, bytes) else ("body", "hash")
     found = db.execute(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", (told,)).fetchone() is not None
@@ -340,4 +354,4 @@ def _is_there(db: Any, told: Any) -> bool:
     return db.execute("SELECT 1 FROM log WHERE trace_id = ? LIMIT 1", (told,)).fetchone() is not None
 
 
-__all__ = ["Eraser", "Steps", "matching_traces", "truncate_log"]
+__all__ = ["Eraser", "Steps", "matching_traces", "start_of_newest", "truncate_log"]
