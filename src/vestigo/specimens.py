@@ -201,6 +201,8 @@ class Specimens:
             attributes[semconv.INPUT_TOKENS] = random.randrange(5000)
             attributes[semconv.OUTPUT_TOKENS] = random.choice((0, 7, 10**9))
             attributes[semconv.CACHE_READ_TOKENS] = random.choice((0, 3))
+        if random.random() < 0.4:  # so that some are reports of one call
+            attributes[semconv.RESPONSE_ID] = random.choice(("resp_1", "resp_2"))
         if random.random() < 0.5:
             attributes[semconv.TTFT_S] = random.choice((0.25, 0.5, random.random()))
         if random.random() < 0.3:

@@ -133,7 +133,7 @@ def test_the_roles_of_a_trace_are_settled_in_place() -> None:
     assert told == ["rollup", "duplicate", "leaf"]
 
 
-URLS = {"memory": "memory://", "file": "file:///{path}/traces"}
+URLS = {"memory": "memory://", "file": "file:///{path}/traces", "sqlite": "sqlite:///{path}/traces.db"}
 
 
 def opened(scheme: str, path: Path) -> Storage:

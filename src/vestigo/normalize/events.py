@@ -108,8 +108,8 @@ def event_name(log: Log) -> str:
 
 def _span(log: Log, name: str, trace_id: str) -> Span:
     told: Attributes = msgspec.to_builtins(log.attributes)  # containers of its own
-    duration_ms = as_number(told.get("duration_ms")) or 0.0
-    start_ns = max(0, log.time_ns - max(0, round(duration_ms * 1e6)))
+    duration_ms = min(max(as_number(told.get("duration_ms")) or 0.0, 0.0), log.time_ns / 1e6)
+    start_ns = max(0, log.time_ns - round(duration_ms * 1e6))
     span = Span(trace_id, "", name, start_ns, end_ns=max(start_ns, log.time_ns), attributes=told)
     span.kind = "CLIENT" if "model" in told else "INTERNAL"
     span.scope, span.resource, span.weight = log.scope, log.resource, log.weight
@@ -125,7 +125,7 @@ def _own_id(log: Log) -> str:
     own = text(told, "request_id", "tool_use_id", "call_id")
     if own is not None and "attempt" not in told:
         return own
-    return hashlib.blake2b(msgspec.msgpack.encode((log.time_ns, told)), digest_size=16).hexdigest()
+    return _hash(16, str(log.time_ns), repr(told))
 
 
 def _hash(size: int, *parts: str) -> str:
