@@ -1,8 +1,15 @@
 """The order of recognition: the first dialect that knows a span reads it."""
 
+import json
 import sys
 
+import msgspec
+from golden import FOLDER
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from vestigo import normalize
+from vestigo.normalize.tables import table
 from vestigo.record import Messages, NormalForm, Scope, Span
 
 
@@ -75,3 +82,35 @@ def calls(span):
     finally:
         sys.setprofile(None)
     return counted
+
+
+NO_TABLE = table("", {}, {})
+NAMES = sorted({name for dialect in normalize.DIALECTS for name in getattr(dialect, "TABLE", NO_TABLE).slots} | {
+    name for path in FOLDER.glob("*/*.json") for name in json.loads(path.read_text())["span"].get("attributes", ())
+})  # fmt: skip
+SCOPES = sorted({scope for dialect in normalize.DIALECTS for scope in dialect.SCOPES} | {""})
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
+    | st.sampled_from(["", "{", "[{", '{"messages": [{"role": "us', '"', "{'cache_read': 1", "2026-09-21T14:13:20"])
+    | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["role", "content", "parts", "type", "usage", "input", "output", "meta", "message", "name"]),
+        inner, max_size=3,
+    ),
+    max_leaves=8,
+)  # fmt: skip
+WRITTEN = VALUES | VALUES.map(json.dumps)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), WRITTEN, max_size=9), st.sampled_from(SCOPES))
+@settings(max_examples=300)
+def test_no_span_of_any_dialect_breaks_reading(attributes, scope):
+    """Attributes of all dialects with anything in them: no error, counts and money from 0, messages with roles."""
+    span = Span("a" * 32, "b" * 16, "work", 1, attributes=attributes, scope=Scope(scope))
+    form, said = normalize.normalize(span), normalize.messages(span)
+    normalize.documents(span)
+    msgspec.convert(msgspec.to_builtins(form), NormalForm)
+    assert msgspec.json.decode(msgspec.json.encode(said), type=Messages) == said
+    counts = msgspec.to_builtins(form.usage).values() if form.usage else ()
+    assert all(count >= 0 for count in counts)
+    assert form.cost is None or form.cost.total_usd is None or form.cost.total_usd >= 0
