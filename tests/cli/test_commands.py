@@ -179,9 +179,24 @@ def test_a_broken_line_is_named_and_the_rest_imported(run, tmp_path):
 
 
 def test_delete_removes_what_matches(run):
-    """With --yes, and says how many."""
-    assert run("delete", "--yes", "user:user-of-first")[1] == "1 traces deleted\n"
+    """With --yes, and says how many, and that nothing is left of it in any file."""
+    code, out, _ = run("delete", "--yes", "user:user-of-first")
+    assert code == 0
+    assert out.startswith("1 traces deleted\nwith ")
+    assert "0 copies left in " in out
     assert len(ids_of(run("query")[1])) == 2
+
+
+def test_delete_spares_what_is_on_hold(run, monkeypatch, tmp_path):
+    """The holds of the data directory's policies; a project that is held as a whole is refused by name."""
+    monkeypatch.setenv("VESTIGO_DATA_DIR", str(tmp_path))
+    (tmp_path / "retention.json").write_text('{"default": {"hold": "user:user-of-first"}}')
+    run("delete", "--yes", "--since", "2000-01-01")
+    assert len(ids_of(run("query")[1])) == 1
+    (tmp_path / "retention.json").write_text('{"default": {"hold": "*"}}')
+    code, _, err = run("delete", "--yes", "--since", "2000-01-01")
+    assert code == 2
+    assert "on hold" in err
 
 
 def test_verify_tells_whether_the_storage_is_sound(run, tmp_path):

@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from vestigo import otlp
-from vestigo.cli import render
+from vestigo.cli import accounts, render
 from vestigo.errors import IngestError, SettingsError
 from vestigo.filtertext import parse_filter
 from vestigo.prices import Prices
@@ -21,6 +22,7 @@ from vestigo.query import Query
 from vestigo.record import Batch, Log, Span
 from vestigo.settings import Settings, default_storage_url, environment_value, load_settings
 from vestigo.storage import Storage, open_storage, settle
+from vestigo.storage.policies import Policies
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DEPENDENCIES = ("msgspec", "google-re2", "apsw", "backports.zstd", "genai-prices", "openai", "structlog")
@@ -29,7 +31,8 @@ _EXPORT_TRACES = 500
 
 def settings_of(given: argparse.Namespace) -> Settings:
     """Settings from the command's options, then the environment."""
-    return load_settings({"storage": given.storage, "project": given.project})
+    data_dir = getattr(given, "data_dir", None)
+    return load_settings({"storage": given.storage, "project": given.project, "data_dir": data_dir})
 
 
 def storage_of(settings: Settings) -> Storage:
@@ -154,6 +157,10 @@ def delete(given: argparse.Namespace) -> int | None:
         asked = question(given, settings)
         if asked.filter is None and not given.since and not given.until:
             raise SettingsError("delete without a filter would delete everything; give a filter, --since or --until")
+        allowed = Policies(Path(settings.data_dir).expanduser() / "retention.json").allowed(asked)
+        if allowed is None:
+            raise SettingsError(f"project {settings.project!r} is on hold; change its retention policy first")
+        asked = allowed
         if not given.yes:
             if not sys.stdin.isatty():
                 raise SettingsError("delete asks before it deletes, and nobody is there to answer; give --yes")
@@ -162,24 +169,28 @@ def delete(given: argparse.Namespace) -> int | None:
             if input(f"delete {many} traces and their logs for good? [y/N] ").strip().lower() not in {"y", "yes"}:
                 print("nothing deleted")
                 return None
-        print(f"{storage.delete(asked)} traces deleted")
-    return None
+        report = storage.erase(asked)
+        for line in render.erasure_lines(report):
+            print(line)
+    return None if report.clean else 1
 
 
 def verify(given: argparse.Namespace) -> int | None:
     settings = settings_of(given)
+    troubles = accounts.audit_troubles(given)
     with closing(storage_of(settings)) as storage:
         check = getattr(storage, "verify", None)
         if check is None:
             count = sum(len(batch) for batch in _traces(storage, Query(project=settings.project, limit=_EXPORT_TRACES)))
             skipped = getattr(storage, "skipped_lines", 0)
             print(f"{count} records read, {skipped} broken lines skipped")
-            return 1 if skipped else None
-        troubles = check()
-        for trouble in troubles:
-            print(render.plain(trouble))
-        print(f"{len(troubles)} troubles found" if troubles else "everything was read and is sound")
-        return 1 if troubles else None
+            troubles += [f"{skipped} broken lines"] if skipped else []
+        else:
+            troubles += check()
+    for trouble in troubles:
+        print(render.plain(trouble))
+    print(f"{len(troubles)} troubles found" if troubles else "everything was read and is sound")
+    return 1 if troubles else None
 
 
 def doctor(given: argparse.Namespace) -> int | None:

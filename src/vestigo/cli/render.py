@@ -11,6 +11,7 @@ from vestigo.matching import log_score, message_text, summarize
 from vestigo.normalize import messages
 from vestigo.query import TraceSummary
 from vestigo.record import Log, Span, Trace
+from vestigo.storage.erasure import Erasure
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 _COLOURS = {
@@ -141,6 +142,24 @@ def log_line(log: Log) -> str:
         body = f"{score[0]} = {score[1]} {body}"
     colour = "red" if log.severity >= 17 else "yellow" if log.severity >= 13 else None
     return paint(plain(f"{clock(log.time_ns)}  {level:<5}  {log.event_name}  {body}", 200).rstrip(), colour)
+
+
+def erasure_lines(report: Erasure) -> Iterator[str]:
+    """What a deletion took, and whether anything of it is left."""
+    yield f"{report.traces:,} traces deleted"
+    counts = ("spans", "logs", "points", "bodies", "words", "names")
+    told = ", ".join(f"{getattr(report, name):,} {name}" for name in counts if getattr(report, name))
+    if told:
+        yield f"with {told}; {report.bytes_freed:,} bytes freed"
+    took_s = (report.finished_ns - report.started_ns) / 1e9
+    if report.steps:
+        yield f"in {took_s:.1f} s and {report.steps:,} steps, the longest {report.longest_step_s * 1e3:.0f} ms"
+    for name, copies in report.copies.items():
+        yield paint(f"{copies:,} copies left in {plain(name)}", "red" if copies else None)
+    if report.arrived:
+        yield paint(f"{report.arrived:,} traces arrived meanwhile and match again; delete once more", "red")
+    for trouble in report.troubles:
+        yield paint(plain(trouble), "red")
 
 
 def tree_lines(trace: Trace, *, said: bool = False) -> Iterator[str]:
