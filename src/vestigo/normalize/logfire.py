@@ -16,6 +16,8 @@ from vestigo.record import Messages, NormalForm, Span
 SCOPES: Final = ("logfire", "pydantic-ai")
 HEADS: Final = frozenset({"logfire", "pydantic_ai"})
 
+ANNOUNCED: Final = "logfire.pending_parent_id"
+"""Attribute of a row that announces a span: the parent of that span."""
 _PENDING: Final = "pending_span"
 _AGENT_USAGE: Final = "gen_ai.aggregated_usage."
 
@@ -67,7 +69,7 @@ def is_pending(span: Span) -> bool:
 
 def open_span(span: Span) -> None:
     """Make of a row that announces a span that span itself, still open, which its end will replace."""
-    parent = text(span.attributes, "logfire.pending_parent_id")
+    parent = text(span.attributes, ANNOUNCED)
     if span.parent_id is None or not is_pending(span):
         return
     span.span_id = span.parent_id
