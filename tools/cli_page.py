@@ -21,6 +21,7 @@ vestigo show 4aefe704                                 # one trace as a tree; the
 vestigo tail -f 'kind:tool'                           # tool calls as they come
 vestigo export 'user:u7' -o u7.jsonl                  # everything of one user
 vestigo delete 'user:u7' --yes                        # and gone
+vestigo key create ci --scopes ingest                 # a key for a server (see security.md)
 ```
 """
 
@@ -31,13 +32,26 @@ def page() -> str:
     told = {choice.dest: choice.help for choice in commands._choices_actions}
     parts = [HEAD]
     for name, parser in commands.choices.items():
-        parts.append(f"## `vestigo {name}`\n\n{(told[name] or '').capitalize()}.\n")
-        rows = [
-            f"| `{_spelled(action)}` | {(action.help or '').replace('|', chr(92) + '|')} |"
-            for action in parser._actions
-        ]
-        parts.append("\n".join(["| argument | what |", "|---|---|", *rows]) + "\n")
+        parts += _sections(name, parser, told[name] or "")
     return "\n".join(parts)
+
+
+def _sections(name: str, parser: argparse.ArgumentParser, told: str) -> list[str]:
+    """The section of a command, and those of the commands below it."""
+    inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    rows = [
+        f"| `{_spelled(action)}` | {(action.help or '').replace('|', chr(92) + '|')} |"
+        for action in parser._actions
+        if action not in inner
+    ]
+    parts = [f"## `vestigo {name}`\n\n{told[:1].upper()}{told[1:]}.\n"]
+    if not inner:
+        parts.append("\n".join(["| argument | what |", "|---|---|", *rows]) + "\n")
+    for action in inner:
+        helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+        for below, choice in action.choices.items():
+            parts += _sections(f"{name} {below}", choice, helps[below])
+    return parts
 
 
 def _spelled(action: argparse.Action) -> str:

@@ -232,11 +232,19 @@ def test_a_closed_pipe_is_quiet(url):
 
 
 def test_every_command_has_help():
-    """Each command and option says what it does."""
+    """Each command, those below it, and each option says what it does."""
     (commands,) = [action for action in build_parser()._actions if hasattr(action, "choices") and action.choices]
-    assert set(commands.choices) == {"demo", "query", "show", "tail", "export", "import", "delete", "verify", "doctor"}
-    for parser in commands.choices.values():
-        assert all(action.help for action in parser._actions)
+    assert set(commands.choices) == {
+        "demo", "serve", "query", "show", "tail", "export", "import", "delete", "verify", "doctor",
+        "key", "user", "link",
+    }  # fmt: skip
+    parsers = list(commands.choices.values())
+    for parser in parsers:
+        below = [action for action in parser._actions if isinstance(action.choices, dict)]
+        parsers += [choice for action in below for choice in action.choices.values()]
+        assert all(choice.help for action in below for choice in action._choices_actions)
+        assert all(action.help for action in parser._actions if action not in below)
+    assert len(parsers) == 21
 
 
 def test_the_page_of_commands_is_up_to_date():

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from vestigo.cli import serve
+from vestigo.cli import accounts, serve
 from vestigo.errors import QueryError, SettingsError, VestigoError
 from vestigo.version import VERSION
 
@@ -57,8 +57,13 @@ def build_parser() -> argparse.ArgumentParser:
     load.add_argument("--format", choices=("jsonl", "otlp"), default="jsonl", help="(default: jsonl)")
     delete = commands.add_parser("delete", parents=[place, window], help="delete traces for good")
     delete.add_argument("--yes", action="store_true", help="do not ask")
-    commands.add_parser("verify", parents=[place], help="read everything and tell what is damaged")
+    verify = commands.add_parser("verify", parents=[place], help="read everything and tell what is damaged")
+    verify.add_argument("--data-dir", metavar="DIR", help="of the server whose audit log is checked too")
+    verify.add_argument(
+        "--audit-head", action="append", default=[], metavar="HEAD", help="one that was kept elsewhere; may be repeated"
+    )
     commands.add_parser("doctor", parents=[place], help="settings in force, storage, dependencies, redaction")
+    accounts.add_options(commands)
     return parser
 
 
@@ -67,9 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = build_parser().parse_args(arguments)
     from vestigo.cli import commands, demo
 
-    command = {"demo": demo.demo, "import": commands.load, "serve": serve.serve}.get(given.command) or getattr(
-        commands, given.command
-    )
+    command = {
+        "demo": demo.demo, "import": commands.load, "serve": serve.serve,
+        "key": accounts.key, "user": accounts.user, "link": accounts.link,
+    }.get(given.command) or getattr(commands, given.command)  # fmt: skip
     try:
         return command(given) or 0
     except QueryError as error:
