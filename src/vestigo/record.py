@@ -4,9 +4,10 @@ A record travels from the tracer through the pipeline into a storage and back ou
 values only (`Value`), in fresh containers that nobody else holds, which is what makes `gc=False` safe.
 """
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct, field, msgpack
 
 if TYPE_CHECKING:
     Value: TypeAlias = "None | bool | int | float | str | list[Value] | dict[str, Value]"
@@ -325,6 +326,16 @@ class Point(Struct, omit_defaults=True, gc=False):
     """32 hex digits from the series and the time, so that writing it twice stores it once."""
 
 
+def point_id(point: Point) -> str:
+    """32 hex digits from the series and the time: the same however the attributes are ordered."""
+    resource, scope = point.resource, point.scope
+    series = (point.name, point.kind, point.attributes, resource.attributes, scope.name, scope.version, point.time_ns)
+    return blake2b(_encode_alike(series), digest_size=16).hexdigest()
+
+
+_encode_alike: Final = msgpack.Encoder(order="deterministic").encode
+
+
 class Batch(Struct):
     """Records that travel together, of one project."""
 
@@ -356,5 +367,5 @@ def order_spans(spans: list[Span]) -> list[Span]:
 __all__ = [
     "METADATA_PREFIX", "Attributes", "Batch", "Cost", "CostSource", "Event", "Kind", "Link", "Log", "Messages",
     "NormalForm", "Point", "PointKind", "Resource", "Scope", "Span", "SpanKind", "Status", "Trace", "Usage",
-    "UsageRole", "Value", "order_spans",
+    "UsageRole", "Value", "order_spans", "point_id",
 ]  # fmt: skip
