@@ -85,6 +85,23 @@ class TraceView:
         return False
 
 
+def needs_trace(filter_: Filter | None) -> bool:
+    """Whether a filter speaks of other spans, or of scores, which lie in logs."""
+    match filter_:
+        case Within():
+            return True
+        case And(filters) | Or(filters):
+            return any(needs_trace(part) for part in filters)
+        case Not(part):
+            return needs_trace(part)
+        case Compare(field, _, _):
+            return field.startswith("score.") or field == "has"
+        case None:
+            return False
+        case _:
+            return getattr(filter_, "field", "").startswith(("score.", "has"))
+
+
 def log_score(log: Log) -> tuple[str, Value] | None:
     """Name and value (else label) of an evaluation event; None for any other log."""
     if log.event_name != semconv.EVALUATION_EVENT:

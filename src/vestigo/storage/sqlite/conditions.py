@@ -249,23 +249,6 @@ class Conditions:
         return Condition(f"{table}.id IN ({sql})", parameters, exact=short is not None, indexed=True)
 
 
-def needs_trace(filter_: Filter | None) -> bool:
-    """Whether a filter speaks of other spans, or of scores, which lie in logs."""
-    match filter_:
-        case Within():
-            return True
-        case And(filters) | Or(filters):
-            return any(needs_trace(part) for part in filters)
-        case Not(part):
-            return needs_trace(part)
-        case Compare(field, _, _):
-            return field.startswith("score.") or field == "has"
-        case None:
-            return False
-        case _:
-            return getattr(filter_, "field", "").startswith(("score.", "has"))
-
-
 def names_trace(filter_: Filter | None) -> bool:
     """Whether a filter lets through only what belongs to traces that it names."""
     match filter_:

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from vestigo.matching import TraceView, span_matches
+from vestigo.matching import TraceView, needs_trace, span_matches
 from vestigo.query import HAS, Filter
 from vestigo.record import Span, Trace
 from vestigo.storage.skeleton import ERROR, LEAF, OPEN, UNPRICED, Skeleton, build
-from vestigo.storage.sqlite.conditions import KINDS, Conditions, needs_trace
+from vestigo.storage.sqlite.conditions import KINDS, Conditions
 
 if TYPE_CHECKING:
     from vestigo.storage.sqlite.reader import Reader

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, cast
 import apsw
 import msgspec
 
-from vestigo.matching import TraceView, log_matches, span_matches, span_values, trace_matches
+from vestigo.matching import TraceView, log_matches, needs_trace, span_matches, span_values, trace_matches
 from vestigo.query import (
     GroupField,
     Grouping,
@@ -40,7 +40,6 @@ from vestigo.storage.sqlite.conditions import (
     Condition,
     Conditions,
     names_trace,
-    needs_trace,
 )
 from vestigo.storage.sqlite.rollups import HOUR_NS, read_group, spans_of_hours, whole_hours
 
