@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestigo.cli import render
-from vestigo.record import Span, Trace
+from vestigo.record import Log, Span, Trace
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,13 @@ def test_a_tree_survives_cycles_orphans_and_depth():
     trace = Trace("a" * 32, [*deep, *tangled])
     told = "\n".join(render.tree_lines(trace))
     assert all(told.count(f" {span.name} ") == 1 for span in trace.spans)
+
+
+def test_what_was_said_may_stand_in_the_logs():
+    """A call without content shows that of the log records that belong to it."""
+    span = Span("a" * 32, "b" * 16, "chat", 1, end_ns=2, attributes={"gen_ai.operation.name": "chat"})
+    told = Log(2, event_name="gen_ai.choice", body={"message": {"content": "Rain."}}, trace_id="a" * 32)
+    lines = [list(render.tree_lines(Trace("a" * 32, [span], [told]), said=True))]
+    told.span_id = "b" * 16
+    lines.append(list(render.tree_lines(Trace("a" * 32, [span], [told]), said=True)))
+    assert [any("assistant: Rain." in line for line in shown) for shown in lines] == [False, True]

@@ -86,7 +86,7 @@ CLAIMS = st.lists(
 
 
 @given(CLAIMS, st.randoms(), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_order_and_any_batches_give_the_same_roles(claims: list[Claim], random: Any, data: st.DataObject) -> None:
     """Settling id by id as claims arrive in batches ends where settling all of them at once does."""
     want = settle_roles(claims)

@@ -177,13 +177,17 @@ def tree_lines(trace: Trace, *, said: bool = False) -> Iterator[str]:
     yield f"{len(trace.spans)} spans{failed}, {duration(trace.duration_ns)}, {tokens}, {cost}{unpriced}"
     for key, value in trace.metadata.items():
         yield paint(f"  {plain(key)}: {plain(value, 100)}", "grey")
+    beside: dict[str | None, list[Log]] = {}
+    for log in trace.logs:
+        beside.setdefault(log.span_id, []).append(log)
     yield ""
     rows = [(prefix, span) for prefix, span in _walk(trace)]
     width = max(wide(prefix + plain(span.name, 60)) for prefix, span in rows)
     for prefix, span in rows:
         yield _tree_row(prefix, span, width).rstrip()
         branch = "│  " if prefix.endswith("├─ ") else "   " if prefix else ""
-        yield from _details(span, paint(prefix[:-3] + branch, "grey"), said=said)
+        logs = beside.get(span.span_id, [])
+        yield from _details(span, logs, paint(prefix[:-3] + branch, "grey"), said=said)
     if trace.logs:
         yield ""
         yield from (log_line(log) for log in trace.logs)
@@ -197,11 +201,11 @@ def _tree_row(prefix: str, span: Span, width: int) -> str:
     return f"{paint(mark(span), _colour(span))} {paint(prefix, 'grey')}{paint(name, _colour(span))} {' '.join(cells)}"
 
 
-def _details(span: Span, indent: str, *, said: bool) -> Iterator[str]:
+def _details(span: Span, logs: list[Log], indent: str, *, said: bool) -> Iterator[str]:
     if span.status == "ERROR":
         yield f"  {indent}{paint(plain(span.status_message or 'failed', 110), 'red')}"
     if said:
-        found = messages(span)
+        found = messages(span, logs)
         for message in (*found.input[-1:], *found.output):
             role = message.get("role", "") if isinstance(message, dict) else ""
             yield f"  {indent}{paint(f'{plain(role)}: {plain(message_text(message), 100)}', 'grey')}"
