@@ -109,6 +109,7 @@ def test_flat_keys_are_a_list_again():
     ]
     assert reading.indexed({"p.0": "a", "p.1": "b"}, "p") == ["a", "b"]
     assert reading.indexed({"p.name": "a"}, "p") == []
+    assert reading.indexed({"p.name": "a", "p.0": "b"}, "p") == ["b"]
 
 
 @given(st.dictionaries(st.text(alphabet="p.01a", max_size=9), JSON, max_size=12))

@@ -178,8 +178,8 @@ def _ends_escaped(quoted: str) -> bool:
 def indexed(attributes: Attributes, prefix: str) -> list[Any]:
     """The list that flat keys below a prefix describe: `p.0.b.c`, `p.1.b.c` give `[{"b": {"c": ..}}, ..]`.
 
-    In the order of the indexes, whatever is missing between them. Keys that are all indexes make lists at any depth. A
-    value whose key also has keys below it is left out.
+    In the order of the indexes, whatever is missing between them; other keys below the prefix are left out. Keys that
+    are all indexes make lists at any depth. A value whose key also has keys below it is left out.
     """
     start = prefix + "."
     tree: dict[str, Any] = {}
@@ -187,6 +187,8 @@ def indexed(attributes: Attributes, prefix: str) -> list[Any]:
         if not key.startswith(start):
             continue
         *branches, leaf = key[len(start) :].split(".", _MAX_DEPTH)
+        if not (branches[0] if branches else leaf).isdecimal():
+            continue
         node = tree
         for branch in branches:
             below = node.get(branch)
