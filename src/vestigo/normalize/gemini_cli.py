@@ -31,6 +31,7 @@ TABLE: Final = GENAI.extended(
         "cache_read": ("cached_content_token_count",),
         "output": ("output_token_count",),
         "reasoning": ("thoughts_token_count",),
+        "finish_reasons": ("finish_reasons",),
         "tool_name": ("function_name",),
         "tool_call_id": ("tool.call_id",),
     },
