@@ -20,6 +20,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from vestigo import diagnostics
@@ -187,6 +188,7 @@ _PARENTS = {
 }  # fmt: skip
 """What each field of `Usage` is a part of, parts first. A part without a price of its own costs as the whole."""
 
+_FIELDS = Usage.__struct_fields__
 _CACHED = ("cache_read", "cache_write", "cache_write_1h")
 _INPUTS = frozenset({"input", "audio_input", "image_input", *_CACHED})
 
@@ -295,14 +297,17 @@ def _count_tokens(usage: Usage | None) -> dict[str, int] | str:
     """Every count, 0 where none was told; or why they make no sense."""
     if usage is None or (usage.input is None and usage.output is None):
         return "no tokens were counted"
-    counts: dict[str, int] = {}
-    for unit in _PARENTS:
-        count: object = getattr(usage, unit)
+    counts = dict.fromkeys(_PARENTS, 0)
+    told = 0
+    for unit, count in zip(_FIELDS, msgspec.structs.astuple(usage), strict=True):
         if count is None:
-            count = 0
-        elif type(count) is not int or not 0 <= count <= MAX_TOKENS:
+            continue
+        if type(count) is not int or not 0 <= count <= MAX_TOKENS:
             return f"{unit} tokens: {count!r:.50} is no number of tokens"
         counts[unit] = count
+        told += 1
+    if told == (counts["input"] > 0) + (counts["output"] > 0):
+        return counts  # no parts are told, so none is more than the whole
     for whole, *parts in _SUMS:
         if sum([counts[part] for part in parts]) > counts[whole]:
             return f"{' and '.join(parts)} tokens are more than all {whole} tokens"

@@ -51,6 +51,9 @@ _SCHEMA_WORDS: Final = frozenset(
     ("type", "title", "description", "format", "minLength", "maxLength", "minimum", "maximum")
 )
 
+_HARMLESS: Final = (False, None)
+"""What is remembered of a key that neither says secret nor holds one."""
+_NUMBERS: Final = frozenset((int, float, bool, type(None)))
 _RULE_NAME: Final = compile_pattern(r"[A-Za-z][\w-]*")
 _NO_PATTERNS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -189,6 +192,9 @@ class Redactor:
 
     def _attributes(self, attributes: Attributes) -> Attributes:
         try:
+            keys = self._key_memo
+            if "value" not in attributes and not [key for key in attributes if keys.get(key) != _HARMLESS]:
+                return self._plain(attributes)
             return self._dict(attributes, 0)
         except Exception:
             return {MARK: self._failed("attributes")}
@@ -206,6 +212,21 @@ class Redactor:
             self._counters.add("redacted.depth")
             return MARK
         return self._dict(value, depth, schema=schema) if isinstance(value, dict) else self._list(value, depth)
+
+    def _plain(self, mapping: Attributes) -> Attributes:
+        """As `_dict` for a record's attributes none of whose names says anything: a loop without calls, mostly."""
+        clean = self._clean
+        changed: Attributes = {}
+        for key, item in mapping.items():
+            if type(item) is str:
+                new = item if item in clean else self._text(item, 1)
+            elif type(item) in _NUMBERS:
+                continue
+            else:
+                new = self._value(item, 1, schema=key == "properties")
+            if new is not item:
+                changed[key] = new
+        return {**mapping, **changed} if changed else mapping
 
     def _dict(self, mapping: dict[Any, Any], depth: int, *, schema: bool = False) -> dict[Any, Any]:
         kept: dict[Any, Any] = {}

@@ -19,10 +19,11 @@ from vestigo.diagnostics import Counters
 from vestigo.errors import SettingsError
 from vestigo.query import time_limit
 from vestigo.record import Batch
-from vestigo.server import api, guard, ingest, openapi, prometheus, retention
+from vestigo.server import access, api, guard, home, ingest, login, oidc, openapi, prometheus, retention
 from vestigo.server.accounts import Accounts
 from vestigo.server.audit import Audit
 from vestigo.server.chain import Entry
+from vestigo.server.forward import Forwarder
 from vestigo.server.gate import Gate, admit
 from vestigo.server.ingest import Ingest
 from vestigo.server.live import Live
@@ -35,7 +36,10 @@ from vestigo.storage import Storage, open_storage
 
 T = TypeVar("T")
 
-ROUTES: Final[tuple[Route, ...]] = (*ingest.ROUTES, *prometheus.ROUTES, *retention.ROUTES, *api.ROUTES, *openapi.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *ingest.ROUTES, *prometheus.ROUTES, *retention.ROUTES, *api.ROUTES, *login.ROUTES, *oidc.ROUTES, *access.ROUTES,
+    *openapi.ROUTES, *home.ROUTES,
+)  # fmt: skip
 """Every route there is. What stands here in no entry is answered with 404."""
 
 _TIDY_S: Final = 10.0
@@ -66,6 +70,8 @@ class Server:
         self.retention = Retention(self)
         self.ingest = Ingest(self)
         self.live = Live(self)
+        self.forwarders = Forwarder(self)
+        self.forwarders.watch(self.metrics)
         self.metrics.watch_retention(self.retention)
         self.metrics.watch_live(self.live)
         self.metrics.watch(
@@ -89,9 +95,10 @@ class Server:
         """Begin what runs beside the requests."""
         self._tidier = threading.Thread(target=self._tidy, name="vestigo-tidy", daemon=True)
         self._tidier.start()
+        await asyncio.to_thread(self.forwarders.start)
         await asyncio.to_thread(self.retention.start)
         self.rpc = await asyncio.to_thread(
-            open_rpc, self.settings, self.ingest.take, self._admit_rpc, self._observe_rpc
+            open_rpc, self.settings, self.ingest.take_message, self._admit_rpc, self._observe_rpc
         )
 
     async def stop(self) -> None:
@@ -105,6 +112,7 @@ class Server:
             self.rpc.stop(self.settings.exit_timeout_s)
         self.retention.stop()
         self.ingest.close()
+        self.forwarders.stop()
         self._questions.shutdown(cancel_futures=True)
         self._clerks.shutdown()
         self.audit.close()
@@ -153,6 +161,7 @@ class Server:
         self.counters.add("stored.spans", len(batch.spans))
         self.counters.add("stored.logs", len(batch.logs))
         self.counters.add("stored.points", len(batch.points))
+        self.forwarders.offer(batch)
         self.metrics.observe((span for span in batch.spans if span.end_ns is not None), batch.project)
 
     def _admit_rpc(self, headers: Mapping[str, str], peer: str) -> tuple[Principal, str]:

@@ -19,6 +19,7 @@ from starlette.routing import compile_path
 from vestigo import otlp
 from vestigo.diagnostics import trouble
 from vestigo.errors import QueryError, QueryTimeout, StorageError, UnsupportedQuery, VestigoError
+from vestigo.sdk.endpoint import TAKES_HEADER
 from vestigo.server import guard
 from vestigo.server.chain import Entry
 from vestigo.server.routes import EVERY_PROJECT, Call, Failure, Principal, Route
@@ -178,6 +179,8 @@ class Gate:
             response.headers.setdefault(name, value)
         for name, value in guard.cors_headers(path, request.headers, self._server.settings).items():
             response.headers.setdefault(name, value)
+        if path in guard.OTLP_PATHS:
+            response.headers[TAKES_HEADER] = "open"  # our exporters show us spans that have not ended
         if response.status_code in {401, 403} and passed.route is not None and passed.route.scope != "ingest":
             entry = self._entry(request, passed, "refused")
             if not entry.action:

@@ -113,23 +113,34 @@ class Ingest:
 
     # --- whole messages
 
+    def take_message(
+        self, signal: Signal, form: Form, data: bytes, principal: Principal, project: str
+    ) -> bytes:
+        """`take` for a message that came by gRPC, which counts among the waiting bytes from now on."""
+        with self._held() as hold:
+            hold(len(data))
+            return self.take(signal, form, data, principal, project)
+
     def take(self, signal: Signal, form: Form, data: bytes, principal: Principal, project: str) -> bytes:
         """Store the records of one decompressed request, and answer when they are safe. Blocks.
 
         Raises Failure: 400 for what cannot be read, 503 with a time to retry where the storage cannot write now.
         """
         del principal  # whoever got here may send; who it was is the gate's to log
-        counters = self._server.counters
+        counters, what = self._server.counters, _COUNTED[signal]
         try:
             prepared = self.workers.prepare(signal, form, data, project)
         except IngestError as error:
-            counters.add(f"rejected.{_COUNTED[signal]}", error.rejected)
+            counters.add(f"received.{what}", error.rejected)
+            counters.add(f"rejected.{what}.unreadable", error.rejected)
             raise Failure(400, "bad_data", str(error)) from None
         batch = prepared.batch
+        counters.add(f"received.{what}", len(batch) + prepared.rejected)
+        if prepared.rejected:
+            counters.add(f"rejected.{what}.malformed", prepared.rejected)
         if len(batch):
             self._write(batch)
             self._server.accepted(batch)
-        counters.add(f"rejected.{_COUNTED[signal]}", prepared.rejected)
         return otlp.answer(signal, form, prepared.rejected, _explanation(prepared))
 
     def _write(self, batch: Batch) -> None:

@@ -16,6 +16,7 @@ from vestigo import diagnostics, otlp
 from vestigo.diagnostics import Counters, trouble
 from vestigo.normalize import normalize
 from vestigo.normalize.events import spans_of
+from vestigo.normalize.logfire import ANNOUNCED, open_span
 from vestigo.otlp import Form, Signal
 from vestigo.prices import Prices
 from vestigo.record import Batch, Log, Point, Resource, Scope, Span
@@ -60,17 +61,21 @@ class Preparer:
         decoded = otlp.decode(signal, form, data, self._settings.max_records)
         batch = Batch(decoded.spans, decoded.logs, project, decoded.points)
         prepared = Prepared(batch, decoded.rejected, decoded.reasons)
-        self.finish(prepared)
+        cap = self._settings.max_value_bytes
+        self._finish(prepared, cap if len(data) > cap else None)
         return prepared
 
-    def finish(self, prepared: Prepared) -> None:
-        """Make decoded records ready to be stored, in place; those that fail are rejected."""
+    def _finish(self, prepared: Prepared, cap: int | None) -> None:
+        """Make decoded records ready to be stored, in place; those that fail are rejected.
+
+        `cap` is the bytes of the longest value; None where none can be longer.
+        """
         batch = prepared.batch
         if batch.logs:
-            batch.logs = self._each(batch.logs, self._log, prepared)
+            batch.logs = self._each(batch.logs, lambda log: self._log(log, cap), prepared)
             batch.spans += [span for log in batch.logs for span in spans_of(log)]
-        batch.spans = self._each(batch.spans, self._span, prepared)
-        batch.points = self._each(batch.points, self._point, prepared)
+        batch.spans = self._each(batch.spans, lambda span: self._span(span, cap), prepared)
+        batch.points = self._each(batch.points, lambda point: self._point(point, cap), prepared)
 
     def _each(self, records: Iterable[R], work: Callable[[R], None], prepared: Prepared) -> list[R]:
         kept: list[R] = []
@@ -85,24 +90,29 @@ class Preparer:
                 kept.append(record)
         return kept
 
-    def _span(self, span: Span) -> None:
+    def _span(self, span: Span, cap: int | None) -> None:
+        if ANNOUNCED in span.attributes:
+            open_span(span)
         if self.redactor is not None:
             self.redactor.span(span)
         form = span.normal = normalize(span)
         if form.usage is not None:
             form.cost = self.prices.price(form, span.start_ns)
-        truncate_span(span, self._settings.max_value_bytes)
+        if cap is not None:
+            truncate_span(span, cap)
 
-    def _log(self, log: Log) -> None:
+    def _log(self, log: Log, cap: int | None) -> None:
         if self.redactor is not None:
             self.redactor.log(log)
-        truncate_log(log, self._settings.max_value_bytes)
+        if cap is not None:
+            truncate_log(log, cap)
 
-    def _point(self, point: Point) -> None:
+    def _point(self, point: Point, cap: int | None) -> None:
         if self.redactor is not None:
             point.attributes = self.redactor.value(point.attributes)
             point.description = self.redactor.text(point.description)
-        cut(point.attributes, self._settings.max_value_bytes)
+        if cap is not None:
+            cut(point.attributes, cap)
 
 
 def redactor_of(settings: ServerSettings, counters: Counters) -> Redactor | None:
