@@ -31,7 +31,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 
 OTLP_PATHS: Final = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
 """The only paths that pages of other origins may send to."""
-PAGES: Final = frozenset({"/", "/login", "/auth/oidc/callback"})
+PAGES: Final = frozenset({"/", "/docs", "/login", "/auth/oidc/callback"})
 """Where a link on another site may lead: pages, and none that does anything by a cookie."""
 PAGE_HEADER: Final = "X-Vestigo"
 """No form and no simple request of another site can send it."""
