@@ -183,9 +183,8 @@ def indexed(attributes: Attributes, prefix: str) -> list[Any]:
     """
     start = prefix + "."
     tree: dict[str, Any] = {}
-    for key, value in attributes.items():
-        if not key.startswith(start):
-            continue
+    for key in [key for key in attributes if key.startswith(start)]:
+        value = attributes[key]
         *branches, leaf = key[len(start) :].split(".", _MAX_DEPTH)
         if not (branches[0] if branches else leaf).isdecimal():
             continue
@@ -206,10 +205,12 @@ class _Branch(dict[str, Any]):
 
 
 def _grown(node: dict[str, Any]) -> Any:
-    grown = {key: _grown(value) if type(value) is _Branch else value for key, value in node.items()}
-    if grown and all(key.isascii() and key.isdigit() and len(key) < 10 for key in grown):
-        return [grown[key] for key in sorted(grown, key=int)]
-    return grown
+    for key, value in node.items():
+        if type(value) is _Branch:
+            node[key] = _grown(value)
+    if next(iter(node), "").isdecimal() and all(key.isdecimal() and len(key) < 10 for key in node):
+        return [node[key] for key in sorted(node, key=int)]
+    return dict(node)
 
 
 __all__ = [
