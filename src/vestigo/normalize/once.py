@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from vestigo.normalize import messages
-from vestigo.record import Kind, Span, UsageRole
+from vestigo.record import Kind, NormalForm, Span, UsageRole
 
 CALLS: frozenset[Kind] = frozenset({"llm", "embedding"})
 
@@ -65,25 +65,23 @@ def settle_roles(claims: Iterable[Claim]) -> dict[str, UsageRole]:
 
 def settle_trace(spans: Iterable[Span]) -> None:
     """Set `normal.usage_role` of a whole trace's spans, where it differs, by `settle_roles`."""
-    reports: dict[str, list[Span]] = {}
+    reports: dict[str, list[tuple[Span, NormalForm]]] = {}
     for span in spans:
         if span.normal is not None and span.normal.response_id:
-            reports.setdefault(span.normal.response_id, []).append(span)
+            reports.setdefault(span.normal.response_id, []).append((span, span.normal))
     for same_id in reports.values():
-        lonely = len(same_id) == 1  # nothing to compare with: its messages need not be read
-        roles = settle_roles(claim for span in same_id if (claim := claim_of(span, read=not lonely)))
-        for span in same_id:
-            if span.normal is not None and span.normal.usage_role != roles[span.span_id]:
-                span.normal.usage_role = roles[span.span_id]
+        if len(same_id) == 1 and same_id[0][1].usage_role == "leaf":
+            continue  # the usual case, for which no message need be read
+        roles = settle_roles(claim_of(span, form) for span, form in same_id)
+        for span, form in same_id:
+            if form.usage_role != roles[span.span_id]:
+                form.usage_role = roles[span.span_id]
 
 
-def claim_of(span: Span, *, read: bool = True) -> Claim | None:
-    """A span's claim, None without a normal form; `read=False` leaves out its content, which takes reading."""
-    form = span.normal
-    if form is None:
-        return None
-    said = messages(span) if read else None
-    content = bool(said.input or said.system) + bool(said.output) if said else 0
+def claim_of(span: Span, form: NormalForm) -> Claim:
+    """A span's claim; reads its messages."""
+    said = messages(span)
+    content = bool(said.input or said.system) + bool(said.output)
     usage = form.usage
     has_usage = usage is not None and (usage.input is not None or usage.output is not None)
     return Claim(
