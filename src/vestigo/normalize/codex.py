@@ -62,6 +62,8 @@ def read(span: Span) -> NormalForm:
         form.provider = form.provider or "openai"
     if form.kind == "llm":
         form.usage_role = "duplicate" if turn_counts and span.name == "handle_responses" else "leaf"
+        if form.usage_role == "duplicate":
+            form.response_id = None  # else it would count as the only report of its response
     elif form.kind in {"agent", "chain"}:
         form.usage_role = "leaf" if turn_counts and span.name == _TURN and form.usage else "rollup"
     return form
