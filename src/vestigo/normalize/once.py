@@ -39,7 +39,8 @@ def settle_roles(claims: Iterable[Claim]) -> dict[str, UsageRole]:
     reports of one call: one of them is the `leaf`, the others are `duplicate`. The leaf is the one with usage, then
     with more content, then the earlier start, then the lower span id. Usage comes first, since tokens of a duplicate
     do not count. A report without others is a leaf, also where it was a duplicate before; so a dialect that knows a
-    span as the duplicate of something else leaves its response id out. All other spans keep their role. Rollups stay rollups even where no leaf below them has usage: such a leaf may yet arrive.
+    span as the duplicate of something else leaves its response id out. All other spans keep their role. Rollups stay
+    rollups even where no leaf below them has usage: such a leaf may yet arrive.
 
     The spans must overlap because some servers reuse ids: Ollama's are `chatcmpl-` and a number below 999.
 
