@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from starlette.testclient import TestClient
 
 from vestigo import semconv
-from vestigo.record import Batch, Event, Log, Resource, Scope, Span
+from vestigo.record import Batch, Event, Log, Point, Resource, Scope, Span
 from vestigo.server import Server, create_app
 from vestigo.settings import ServerSettings
 
@@ -53,7 +53,22 @@ def records():
         Log(T0 + 9 * S, 9, None, semconv.EVALUATION_EVENT, score, SHOP, CALL, log_id="l2" * 16),
         Log(T0 + 9 * S, 9, "loose", log_id="l3" * 16),
     ]
-    return Batch(spans, logs, "default")
+    points = [
+        Point("queue.depth", T0 + S, value=7, resource=shop),
+        Point(
+            "latency",
+            T0 + 2 * S,
+            "histogram",
+            T0,
+            unit="s",
+            count=3,
+            sum=4.5,
+            bounds=[1.0],
+            buckets=[1, 2],
+            resource=shop,
+        ),
+    ]
+    return Batch(spans, logs, "default", points)
 
 
 @contextmanager

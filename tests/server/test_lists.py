@@ -64,6 +64,15 @@ def test_logs_have_level_body_and_place(client):
     assert slow == row
 
 
+def test_points_of_metrics_have_what_their_kind_has(client):
+    """A number, or the buckets of a distribution; times as text."""
+    latency, depth = get(client, "points")["items"]
+    assert (depth["name"], depth["kind"], depth["value"], depth["time_ns"]) == ("queue.depth", "gauge", 7, str(T0 + S))
+    assert (latency["kind"], latency["count"], latency["buckets"]) == ("histogram", 3, [1, 2])
+    assert latency["service"] == "shop"
+    assert [row["name"] for row in get(client, "points", q="name:queue")["items"]] == ["queue.depth"]
+
+
 def test_sessions_and_end_users_have_the_sums_of_their_traces(client):
     """The one with the last trace first."""
     (session,) = get(client, "sessions")["items"]

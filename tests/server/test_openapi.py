@@ -79,7 +79,7 @@ def test_a_parameter_is_never_null():
 
 PATHS = {
     "/api/traces": {}, "/api/spans": {}, "/api/logs": {}, "/api/sessions": {}, "/api/endusers": {}, "/api/status": {},
-    "/api/projects": {}, "/api/scores": {}, "/api/errors": {}, "/api/facets": {},
+    "/api/projects": {}, "/api/scores": {}, "/api/errors": {}, "/api/facets": {}, "/api/points": {},
     "/api/series": {"step": "10s", "by": "model", "measures": "count,cost,ttft.p95,error_rate"},
     "/api/values": {"field": "kind"}, "/api/complete": {"q": "model:"}, "/api/traces/{trace_id}": {},
     "/api/traces/{trace_id}/skeleton": {}, "/api/traces/{trace_id}/match": {"q": "kind:llm"},

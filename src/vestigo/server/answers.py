@@ -12,7 +12,7 @@ from starlette.responses import Response
 from vestigo.matching import message_text
 from vestigo.normalize import messages
 from vestigo.query import TraceGroup, TraceSummary
-from vestigo.record import Log, Messages, Span, Value
+from vestigo.record import Log, Messages, Point, Span, Value
 
 PREVIEW: Final = 160
 """Characters of a preview."""
@@ -108,6 +108,34 @@ class LogRow(Struct, kw_only=True):
     cut: bool = False
 
 
+class PointRow(Struct, kw_only=True):
+    """A data point of a metric, as `record.Point`."""
+
+    name: str
+    kind: str
+    time_ns: str
+    start_ns: str
+    value: float | None
+    unit: str
+    description: str
+    attributes: dict[str, Any]
+    delta: bool
+    monotonic: bool
+    count: int | None
+    sum: float | None
+    min: float | None
+    max: float | None
+    bounds: list[float]
+    buckets: list[int]
+    scale: int
+    zero_count: int
+    offset: int
+    negative_offset: int
+    negative_buckets: list[int]
+    quantiles: list[tuple[float, float]]
+    service: str
+
+
 class GroupRow(Struct, kw_only=True):
     """A session or a user: its traces, and the start of the first and the last of them."""
 
@@ -137,6 +165,11 @@ class SpanPage(Struct):
 
 class LogPage(Struct):
     items: list[LogRow]
+    cursor: str | None
+
+
+class PointPage(Struct):
+    items: list[PointRow]
     cursor: str | None
 
 
@@ -193,6 +226,12 @@ def log_row(log: Log) -> LogRow:
         attributes=attributes, trace_id=log.trace_id, span_id=log.span_id,
         service=str(log.resource.attributes.get("service.name", "")), cut=bool(cuts) or body_cut is not None,
     )  # fmt: skip
+
+
+def point_row(point: Point) -> PointRow:
+    told: dict[str, Any] = {name: getattr(point, name) for name in PointRow.__struct_fields__ if name != "service"}
+    told |= {"time_ns": str(point.time_ns), "start_ns": str(point.start_ns)}
+    return PointRow(**told, service=str(point.resource.attributes.get("service.name", "")))
 
 
 def group_row(group: TraceGroup) -> GroupRow:

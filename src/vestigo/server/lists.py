@@ -1,4 +1,4 @@
-"""Lists: traces, spans, logs, sessions, users. Each is a page of rows and the cursor of the next one."""
+"""Lists: traces, spans, logs, points of metrics, sessions, end users; each a page of rows and the way to the next."""
 
 from typing import Final
 
@@ -9,11 +9,13 @@ from vestigo.record import Span
 from vestigo.server.answers import (
     GroupPage,
     LogPage,
+    PointPage,
     SpanPage,
     TracePage,
     answer,
     group_row,
     log_row,
+    point_row,
     span_row,
     trace_row,
 )
@@ -54,6 +56,16 @@ async def logs(call: Call) -> Response:
     return answer(await call.ask(ask))
 
 
+async def points(call: Call) -> Response:
+    query, storage = query_of(call.project, call.query), call.server.storage
+
+    def ask() -> PointPage:
+        page = storage.find_points(query)
+        return PointPage([point_row(point) for point in page], page.cursor)
+
+    return answer(await call.ask(ask))
+
+
 async def sessions(call: Call) -> Response:
     return await _groups(call, "session")
 
@@ -80,6 +92,10 @@ ROUTES: Final = (
     Route(
         method="GET", path="/api/logs", scope="read", handler=logs, tag="logs", query=Listing, answer=LogPage,
         summary="Logs that match.", audit="logs.list",
+    ),
+    Route(
+        method="GET", path="/api/points", scope="read", handler=points, tag="metrics", query=Listing, answer=PointPage,
+        summary="Data points of metrics that match.", audit="points.list",
     ),
     Route(
         method="GET", path="/api/sessions", scope="read", handler=sessions, tag="sessions", query=Listing,
