@@ -1,0 +1,80 @@
+"""Children that prepare requests: started when requests wait, ended when idle, and no request is lost with one."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from vestigo import otlp
+from vestigo.diagnostics import Counters
+from vestigo.errors import IngestError
+from vestigo.record import Span
+from vestigo.server import workers as workers_module
+from vestigo.server.workers import Workers
+from vestigo.settings import ServerSettings
+
+
+def request(first):
+    spans = [Span(f"{first + n:032x}", f"{n + 1:016x}", "s" * 300, 1, end_ns=2) for n in range(1, 400)]
+    return otlp.encode("traces", "protobuf", spans)
+
+
+@pytest.fixture
+def workers():
+    made = Workers(ServerSettings(), Counters())
+    yield made
+    made.close()
+
+
+def prepare_at_once(workers, many):
+    """Prepare several requests from as many threads that start together."""
+    barrier, found = threading.Barrier(many), []
+
+    def work(number):
+        barrier.wait()
+        found.append(workers.prepare("traces", "protobuf", request(number * 1_000), "p"))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(many)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return found
+
+
+def test_children_start_when_requests_wait_and_end_when_idle(workers, monkeypatch):
+    """One request at a time needs none; several at once do; tidy ends them after a while without work."""
+    workers.prepare("traces", "protobuf", request(1), "p")
+    assert workers._pool is None
+    assert sum(len(one.batch) for one in prepare_at_once(workers, 4)) == 4 * 399
+    assert workers._pool is not None
+    workers.tidy()
+    assert workers._pool is not None
+    monkeypatch.setattr(workers_module, "_IDLE_S", -1.0)
+    workers.tidy()
+    assert workers._pool is None
+
+
+def test_small_requests_are_prepared_where_they_arrive(workers):
+    """Handing them over would cost as much."""
+    small = otlp.encode("traces", "protobuf", [Span("a" * 32, "b" * 16, "s", 1, end_ns=2)])
+    prepare_at_once(workers, 3)
+    workers._pool.submit = None  # would fail if it were used
+    assert len(workers.prepare("traces", "protobuf", small, "p").batch) == 1
+    del workers._pool.submit
+
+
+def test_a_killed_child_costs_no_request(workers):
+    """Its request is prepared here, and the next children are new."""
+    prepare_at_once(workers, 3)
+    for pid in list(workers._pool._processes):
+        os.kill(pid, signal.SIGKILL)
+    assert sum(len(one.batch) for one in prepare_at_once(workers, 3)) == 3 * 399
+
+
+def test_a_child_refuses_what_cannot_be_read(workers):
+    """The error comes through as it is."""
+    prepare_at_once(workers, 3)
+    with pytest.raises(IngestError):
+        workers.prepare("traces", "protobuf", b"\xff" * 100_000, "p")
