@@ -7,6 +7,7 @@ prompt. Source: langsmith 0.15.0, `_internal/otel/_otel_exporter.py` (2026-11).
 from typing import Final
 
 from vestigo.normalize import genai
+from vestigo.normalize.langchain import read_answer
 from vestigo.normalize.parts import exchange
 from vestigo.normalize.reading import as_count, as_dict
 from vestigo.normalize.tables import inclusive, read_table
@@ -47,6 +48,8 @@ def read(span: Span) -> NormalForm:
         form.provider = None
     if form.kind == "tool":
         form.tool_name = form.tool_name or span.name
+    if form.kind == "llm":
+        read_answer(form, attributes.get("gen_ai.completion"))
     if form.usage is not None:
         _read_details(form.usage, attributes.get("gen_ai.usage.input_token_details"),
                       attributes.get("gen_ai.usage.output_token_details"))  # fmt: skip

@@ -10,6 +10,7 @@ import msgspec
 
 from vestigo import semconv
 from vestigo.normalize import genai
+from vestigo.normalize.langchain import read_answer
 from vestigo.normalize.parts import (
     exchange,
     located,
@@ -107,15 +108,17 @@ def _read_call(form: NormalForm, attributes: Attributes) -> None:
     """`llm.model_name` is what was asked until there is an answer, then what answered."""
     told = first(attributes, "llm.invocation_parameters", "embedding.invocation_parameters")
     asked = as_text(as_dict(told).get("model")) if "llm.request.model_name" not in attributes else None
-    answer = _answer(attributes)
+    said = attributes.get("output.value")
+    if isinstance(said, str) and '"generations"' in said[:200]:
+        read_answer(form, said)
+    answer = _answer(said)
     form.response_id = form.response_id or as_text(answer.id)
     if asked is not None:
         form.response_model = form.response_model or as_text(answer.model) or form.request_model
         form.request_model = asked
 
 
-def _answer(attributes: Attributes) -> _Answer:
-    said = attributes.get("output.value")
+def _answer(said: Value) -> _Answer:
     if isinstance(said, str) and said.startswith("{"):
         try:
             return _decode_answer(said)
