@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestigo.normalize.parts import conversation, file, located, parts_of
+from vestigo.normalize.parts import conversation, exchange, file, located, parts_of, tool_definition
+from vestigo.record import Messages
 
 USER = {"role": "user", "parts": [{"type": "text", "content": "hi"}]}
 CALL = {"type": "tool_call", "arguments": '{"a": 1}', "id": "c1", "name": "add"}
@@ -125,6 +126,30 @@ def test_any_other_value_is_text():
         {"role": "assistant", "parts": [{"type": "text", "content": '{"n":1}'}]}
     ]
     assert conversation(None) == conversation("") == conversation([]) == []
+
+
+def test_a_tools_exchange_is_its_call_and_its_result():
+    """Other kinds converse; the vectors of an embedding are not said."""
+    call = {"type": "tool_call", "arguments": {"a": 1}, "name": "add", "id": "c1"}
+    told = exchange("tool", {"a": 1}, "2", "add", "c1")
+    assert told.input == [{"role": "assistant", "parts": [call]}]
+    assert told.output == [ANSWER]
+    assert exchange("chain", "hi", None) == Messages(input=[USER])
+    assert exchange("embedding", "hi", [[0.1, 0.2]]) == Messages(input=[USER])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}},
+        {"name": "add", "input_schema": {"type": "object"}},
+        json.dumps({"name": "add", "inputSchema": {"type": "object"}}),
+        {"name": "add", "parameters": '{"type": "object"}'},
+    ],
+)
+def test_a_tool_definition_is_flat_in_every_shape(told):
+    """OpenAI's, Anthropic's, the AI SDK's and OpenLLMetry's."""
+    assert tool_definition(told) == {"type": "function", "name": "add", "parameters": {"type": "object"}}
 
 
 KEYS = st.sampled_from(["role", "content", "parts", "type", "text", "tool_calls", "function", "messages", "choices",

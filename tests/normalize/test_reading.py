@@ -1,6 +1,7 @@
 """Tolerant readers: numbers as text, JSON in text, cut JSON, lists as flat keys."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,10 @@ def test_cut_json_gives_what_was_complete(value, kept):
         ('{"a": "x\\"', {"a": 'x"'}),
         ('{"a": "x, {y', {"a": "x, {y"}),
         ('{"a": 1, "b": tr', {"a": 1}),
+        ('{"a": 1, "b": {"c', {"a": 1}),
+        ('{"a": [1, 2], "b":', {"a": [1, 2]}),
+        ('[{"a": [1, 2]}, {"b": [3], "c', [{"a": [1, 2]}, {"b": [3]}]),
+        ('{"a', '{"a'),
         ("{not json", "{not json"),
         ("[x] done", "[x] done"),
         ("[" * 100_000, "[" * 100_000),
@@ -116,3 +121,11 @@ def test_flat_keys_are_a_list_again():
 def test_any_flat_keys_are_read_without_error(attributes):
     """Keys that contradict each other (`p.0` and `p.0.a`) and odd dots raise nothing."""
     assert isinstance(reading.indexed(attributes, "p"), list)
+
+
+def test_long_text_that_only_looks_like_json_costs_little():
+    """What a sender may put into one attribute does not hold up the others."""
+    hostile = "[" + "," * 4_000_000
+    begun = time.process_time()
+    assert reading.parsed(hostile) is hostile
+    assert time.process_time() - begun < 1

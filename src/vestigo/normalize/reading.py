@@ -15,6 +15,8 @@ from vestigo.record import Attributes, Value
 
 _MAX_COUNT: Final = 1 << 62
 _MAX_DEPTH: Final = 64
+_MAX_MENDED: Final = 1 << 20
+"""Characters; emitters cut at less, and longer text that is no JSON is not worth the time."""
 _STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[\]{},]', re.DOTALL)
 _OPENERS: Final = {"[": "]", "{": "}"}
 
@@ -139,11 +141,10 @@ def _mended(text: str) -> Value:
     Closes what is open at the end. If that is no JSON either, the end was amid a key or a number: then the last item
     is left out.
     """
-    if text[:1] not in _OPENERS:
+    if text[:1] not in _OPENERS or len(text) > _MAX_MENDED:
         return text
     open_ends: list[str] = []
-    comma = -1
-    ends_at_comma = ""
+    comma = depth = 0  # of the last comma, and how much was open there
     tail = ""
     for found in _STRUCTURE.finditer(text):
         mark = found[0]
@@ -152,7 +153,7 @@ def _mended(text: str) -> Value:
             if len(open_ends) > _MAX_DEPTH:
                 return text
         elif mark == ",":
-            comma, ends_at_comma = found.start(), "".join(reversed(open_ends))
+            comma, depth = found.start(), len(open_ends)
         elif mark in {"]", "}"}:
             if not open_ends or open_ends.pop() != mark:
                 return text
@@ -161,7 +162,7 @@ def _mended(text: str) -> Value:
     ends = "".join(reversed(open_ends))
     if not ends:
         return text
-    for attempt in (text + tail + ends, text[:comma] + ends_at_comma if comma > 0 else ""):
+    for attempt in (text + tail + ends, text[:comma] + "".join(reversed(open_ends[:depth]))):
         try:
             return _decode(attempt)
         except (ValueError, RecursionError):
