@@ -2,7 +2,8 @@
 
 Reads what foreign spans carry, by its shape: OpenAI's Chat Completions and Responses, Anthropic's content blocks,
 Gemini's contents, LangChain's messages, the Vercel AI SDK's parts, and OpenTelemetry's own parts. Tolerant: what has no
-known shape is kept as text or as a generic part, and nothing raises. (What our instrumentation writes is made by
+known shape is kept as text or as a generic part, and nothing raises. Longer than most modules, since it is the one
+place that knows all those shapes. (What our instrumentation writes is made by
 `instrument/openai_messages.py`, which knows that it gets OpenAI's objects and can be turned back exactly.)
 Source: OpenTelemetry GenAI conventions, message schemas; the providers' API references, 2026-11.
 """
