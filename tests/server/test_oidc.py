@@ -269,6 +269,7 @@ def test_a_token_that_the_issuer_did_not_sign_is_refused(start, provider, way):
         {"iss": "https://evil.example"},
         {"iss": None},
         {"aud": "another"},
+        {"aud": "another", "azp": CLIENT},
         {"aud": None},
         {"aud": [CLIENT, "another"]},
         {"aud": [CLIENT, "another"], "azp": "another"},
