@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from vestigo.cli import accounts, serve
+from vestigo.cli import credentials, serve
 from vestigo.errors import QueryError, SettingsError, VestigoError
 from vestigo.version import VERSION
 
@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--audit-head", action="append", default=[], metavar="HEAD", help="one that was kept elsewhere; may be repeated"
     )
     commands.add_parser("doctor", parents=[place], help="settings in force, storage, dependencies, redaction")
-    accounts.add_options(commands)
+    credentials.add_options(commands)
     return parser
 
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     command = {
         "demo": demo.demo, "import": commands.load, "serve": serve.serve,
-        "key": accounts.key, "user": accounts.user, "link": accounts.link,
+        "key": credentials.key, "user": credentials.user, "link": credentials.link,
     }.get(given.command) or getattr(commands, given.command)  # fmt: skip
     try:
         return command(given) or 0

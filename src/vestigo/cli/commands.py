@@ -14,7 +14,7 @@ from typing import IO, Any
 import msgspec
 
 from vestigo import otlp
-from vestigo.cli import accounts, render
+from vestigo.cli import credentials, render
 from vestigo.errors import IngestError, SettingsError
 from vestigo.filtertext import parse_filter
 from vestigo.prices import Prices
@@ -177,7 +177,7 @@ def delete(given: argparse.Namespace) -> int | None:
 
 def verify(given: argparse.Namespace) -> int | None:
     settings = settings_of(given)
-    troubles = accounts.audit_troubles(given)
+    troubles = credentials.audit_troubles(given)
     with closing(storage_of(settings)) as storage:
         check = getattr(storage, "verify", None)
         if check is None:
