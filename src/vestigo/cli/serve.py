@@ -5,9 +5,11 @@ import asyncio
 import importlib.util
 import json
 import logging
+import signal
 import socket
 import sys
 import time
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from vestigo.cli.render import paint
@@ -27,10 +29,16 @@ def serve(given: argparse.Namespace) -> int | None:
         raise SettingsError(f"the server needs {', '.join(missing)}; install them with: pip install 'vestigo[server]'")
     settings = load_server_settings(options(given), config=given.config)
     log_to_stderr(settings)
+    from vestigo.server.guard import refuse_to_start
+
+    refusal = refuse_to_start(settings)  # before anything listens
+    if refusal is not None:
+        raise SettingsError(refusal)
     sock = listen(settings)
     from vestigo.server import Server
 
     server = Server(settings)
+    signal.signal(signal.SIGTERM, _end)
     try:
         asyncio.run(run(server, sock, announce=True))
     finally:
@@ -38,11 +46,15 @@ def serve(given: argparse.Namespace) -> int | None:
     return None
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    """A clean end: uvicorn sends itself the signal again when it has stopped."""
+    del number, frame
+    sys.exit(0)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The flags of `serve`: the most used settings by name, every other by `--set`."""
-    parser.add_argument(
-        "--storage", metavar="URL", help="where records lie (default: SQLite in the data directory)"
-    )
+    parser.add_argument("--storage", metavar="URL", help="where records lie (default: SQLite in the data directory)")
     parser.add_argument("--data-dir", metavar="DIR", help="storage, keys, users, audit log (default: ~/.vestigo)")
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port of OTLP/HTTP, the API and the page (default: 4318)")
@@ -52,9 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--behind-proxy", action="store_true", default=None, help="a proxy in front ends TLS")
     parser.add_argument("--tls-certificate", metavar="FILE", help="PEM file of the certificate chain")
     parser.add_argument("--tls-key", metavar="FILE", help="PEM file of its key")
-    parser.add_argument(
-        "--config", metavar="FILE", help="TOML file (default: vestigo.toml in the data directory)"
-    )
+    parser.add_argument("--config", metavar="FILE", help="TOML file (default: vestigo.toml in the data directory)")
     parser.add_argument(
         "--set",
         action="append",
