@@ -1,5 +1,6 @@
 """The description of the API is valid, complete and true; its page needs nothing from elsewhere."""
 
+import importlib.util
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from vestigo.server import ROUTES, openapi
 from vestigo.server.openapi import document
 from vestigo.server.routes import Route
 
+ROOT = Path(__file__).parent.parent.parent
 PAGE = Path(openapi.__file__).parent / "docs"
 
 
@@ -108,6 +110,16 @@ def _closed(components):
         name: {**schema, "additionalProperties": False} for name, schema in schemas.items() if "properties" in schema
     }
     return {"schemas": {**schemas, **objects}}
+
+
+def test_the_page_of_routes_is_up_to_date():
+    """docs/api.md is what tools/route_table.py makes of the table, and names each route."""
+    spec = importlib.util.spec_from_file_location("route_table", ROOT / "tools" / "route_table.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert page == made.page(), "run: python tools/route_table.py > docs/api.md"
+    assert all(re.sub(r":\w+}", "}", f"`{route.method} {route.path}`") in page for route in ROUTES)
 
 
 class Resources(HTMLParser):
