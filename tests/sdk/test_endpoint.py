@@ -20,6 +20,7 @@ BODY = otlp.encode("traces", "json", [])
     [
         ("ftp://x", "no http address"), ("http://", "no http address"), ("http://x:99999", "65535"),
         ("http://me:secret@x", "api_key"), ("http://x?y=1", r"'\?'"), ("http://x/a b", "blank"), ("x:4318", "no http"),
+        ("http://" + "a" * 64, "label"),
     ],
 )  # fmt: skip
 def test_an_address_that_is_none_is_told_with_the_remedy(url, told):
@@ -140,6 +141,7 @@ def raw_server(answers):
         (b"HTTP/1.0 200 OK\r\n\r\n{}", 200),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 200),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}", 0),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n", 0),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n{}", 0),
         (b"HTTP/1.1 200 OK\r\n\r\n", 200),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),

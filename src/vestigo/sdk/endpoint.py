@@ -72,17 +72,21 @@ class Endpoint:
         sent = {**self._headers, **headers}
         with self._lock:
             kept = self._connection is not None
-            try:
-                return self._exchange(path, body, sent, deadline)
-            except (OSError, http.client.HTTPException, ValueError) as error:
+            answer, again = self._attempt(path, body, sent, deadline)
+            if kept and again:  # the other side had closed the kept connection, which is no trouble of its
+                answer, _ = self._attempt(path, body, sent, deadline)
+            return answer
+
+    def _attempt(self, path: str, body: bytes, headers: Mapping[str, str], deadline: float) -> tuple[Answer, bool]:
+        """The answer, and whether another connection might bring one."""
+        try:
+            return self._exchange(path, body, headers, deadline), False
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._drop()
+            return Answer(0, why=_said(error)), not isinstance(error, TimeoutError) and not self._closed
+        finally:
+            if self._closed:
                 self._drop()
-                if not kept or isinstance(error, TimeoutError) or self._closed:
-                    return Answer(0, why=_said(error))
-            try:  # the other side had closed the kept connection, which is no trouble of its
-                return self._exchange(path, body, sent, deadline)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self._drop()
-                return Answer(0, why=_said(error))
 
     def _exchange(self, path: str, body: bytes, headers: Mapping[str, str], deadline: float) -> Answer:
         connection = self._connection or self._connect(deadline)
@@ -100,9 +104,9 @@ class Endpoint:
                 raise cut from None
             raise
         text = response.read(_MOST_ANSWERED)
+        if response.length and len(text) < _MOST_ANSWERED:
+            raise ConnectionError("the answer was cut off")
         if cut is not None or not response.isclosed():
-            if response.length and len(text) < _MOST_ANSWERED:
-                raise ConnectionError("the answer was cut off")
             self._drop()
         return Answer(
             response.status,
@@ -206,6 +210,7 @@ def _parsed(url: str) -> tuple[str, bool, str, int | None, str]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # also imports what looking up a name does, here and not in a thread that is forked
     except ValueError as error:
         raise SettingsError(f"endpoint {url!r}: {error}; {remedy}") from None
     if parts.scheme not in {"http", "https"} or not host:

@@ -70,6 +70,8 @@ class OTLPExporter:
         own = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.endpoint = Endpoint(endpoint, {**(headers or {}), **own}, timeout_s)
         self.form: otlp.Form = _form(form)
+        # imports what it needs here: a child that is forked while a thread of ours imports would wait for ever
+        otlp.decode("traces", self.form, otlp.encode("traces", self.form, []))
         self.counters = Counters()
         """exported, retried and dropped.<reason>, of whatever process the records are."""
         self.takes_open = False
