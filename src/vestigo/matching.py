@@ -28,7 +28,7 @@ from vestigo.query import (
     check_time,
     pattern,
 )
-from vestigo.record import Log, Messages, Span, Trace, Value
+from vestigo.record import Log, Messages, Point, Span, Trace, Value
 
 
 class TraceView:
@@ -134,6 +134,13 @@ def log_matches(filter_: Filter | None, log: Log) -> bool:
     """Whether a log is what the filter asks for. Raises QueryError for fields that logs do not have."""
     check_time()
     return _matches(filter_, lambda name: log_values(log, name), lambda: log_texts(log), None, None)
+
+
+def point_matches(filter_: Filter | None, point: Point) -> bool:
+    """Whether a data point is what the filter asks for. Raises QueryError for fields that logs do not have."""
+    check_time()
+    texts = (point.name, point.description)
+    return _matches(filter_, lambda name: point_values(point, name), lambda: texts, None, None)
 
 
 def _matches(
@@ -386,6 +393,16 @@ def log_values(log: Log, field: str) -> Sequence[Value]:
                 found = log_score(log)
                 return (found[1],) if found and found[0] == key else ()
             return _some((attributes if prefix == "attr" else resource).get(key))
+
+
+def point_values(point: Point, field: str) -> Sequence[Value]:
+    """The values that a field has on a data point: as on a log, `name` being the metric's."""
+    check_field(field, logs=True)
+    if field == "name":
+        return (point.name,)
+    if field in {"level", "trace", "span"}:
+        return ()
+    return log_values(Log(point.time_ns, attributes=point.attributes, resource=point.resource), field)
 
 
 def is_leaf(span: Span) -> bool:

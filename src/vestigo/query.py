@@ -23,7 +23,7 @@ import re2  # pyright: ignore[reportMissingTypeStubs]
 from msgspec import Struct
 
 from vestigo.errors import QueryError, QueryTimeout
-from vestigo.record import Log, Span, Status
+from vestigo.record import Log, Point, Span, Status
 
 T = TypeVar("T")
 
@@ -274,6 +274,11 @@ def summary_sort_key(summary: TraceSummary, order: str) -> SortKey:
 def log_sort_key(log: Log, order: str) -> SortKey:  # noqa: ARG001  the others' signature
     """(time, time, trace id, log id); logs have no duration."""
     return (log.time_ns, log.time_ns, log.trace_id or "", log.log_id)
+
+
+def point_sort_key(point: Point, order: str) -> SortKey:  # noqa: ARG001  the others' signature
+    """(time, time, empty, point id)."""
+    return (point.time_ns, point.time_ns, "", point.point_id)
 
 
 def group_sort_key(group: TraceGroup, order: str) -> SortKey:  # noqa: ARG001  the others' signature

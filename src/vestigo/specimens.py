@@ -29,7 +29,7 @@ from vestigo.query import (
     Text,
     Within,
 )
-from vestigo.record import Batch, Cost, Event, Link, Log, Resource, Scope, Span, Status, Trace, Value
+from vestigo.record import Batch, Cost, Event, Link, Log, Point, Resource, Scope, Span, Status, Trace, Value, point_id
 
 Subject: TypeAlias = Literal["span", "trace", "log"]
 
@@ -116,8 +116,23 @@ class Specimens:
                 size = self._random.randint(1, 30)
                 taken, records = records[:size], records[size:]
                 spans = [record for record in taken if isinstance(record, Span)]
-                batches.append(Batch(spans, [record for record in taken if isinstance(record, Log)], project))
+                logs = [record for record in taken if isinstance(record, Log)]
+                batches.append(Batch(spans, logs, project, self._points()))
         return batches
+
+    def _points(self) -> list[Point]:
+        """Points of few series at few times, so that some come again with another value."""
+        return [self._point() for _ in range(self._random.choice((0, 0, 1, 3)))]
+
+    def _point(self) -> Point:
+        random = self._random
+        point = Point(random.choice(("calls", "größe", "")), START_NS + random.choice((0, 1, 2 * HOUR_NS)))
+        point.attributes = {semconv.USER_ID: random.choice(("u1", "u2"))}
+        point.resource, point.kind = random.choice(self._services), random.choice(("gauge", "sum"))
+        point.point_id = point_id(point)
+        point.value = random.choice((None, 0, 2**63 - 1, -1.5))
+        point.description = self._sentence()
+        return point
 
     def plain_span(self, number: int) -> Span:
         """A closed span of a trace of its own, except that each `plain_span(0)` is in the first trace."""

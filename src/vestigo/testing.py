@@ -130,6 +130,8 @@ class _Check:
                 event.attributes["changed after write"] = True
         for log in given.logs:
             log.body = "changed after write"
+        for point in given.points:
+            point.attributes["changed after write"] = True
 
     def _open_again(self) -> None:
         if self._reopen is not None:
@@ -158,6 +160,7 @@ class _Check:
             self._same_groups(made.query(made.trace_filter(known)), made)
             for query in made.orders(made.query(made.log_filter(known))):
                 self._same_pages("find_logs", query, made)
+                self._same_pages("find_points", query, made)
             query, grouping = made.query(made.span_filter(known)), made.grouping()
             self._same_rows(query, grouping)
             self._same_rows(msgspec.structs.replace(query, filter=None), grouping)
@@ -172,7 +175,7 @@ class _Check:
         """Every trace, whole, and every list without a filter."""
         for project in (*made.projects, "nobody's"):
             query = Query(project=project, limit=_ALL)
-            for name in ("find_spans", "find_traces", "find_logs"):
+            for name in ("find_spans", "find_traces", "find_logs", "find_points"):
                 self._same_pages(name, query, made)
             self._same_groups(query, made)
             for trace_id in (*made.trace_ids, "0" * 31 + "1"):

@@ -30,7 +30,7 @@ from vestigo.query import (
     TraceSummary,
     time_limit,
 )
-from vestigo.record import Batch, Log, Span, Status, Trace
+from vestigo.record import Batch, Log, Point, Span, Status, Trace, point_id
 from vestigo.storage.erasure import Erasure
 
 __all__ = [
@@ -71,9 +71,10 @@ class Storage(Protocol):
     def write(self, batch: Batch) -> None:
         """Return when the records are safe.
 
-        Idempotent: a span is known by (project, trace id, span id), a log by its id. Of two versions the later one
-        wins, but an open span never replaces a closed one. Takes no ownership; fills in `span.normal` and
-        `log.log_id` where they are missing. Raises StorageError, and then has kept nothing of the batch.
+        Idempotent: a span is known by (project, trace id, span id), a log and a point by its id. Of two versions the
+        later one wins, but an open span never replaces a closed one. Takes no ownership; fills in `span.normal`,
+        `log.log_id` and `point.point_id` where they are missing. Raises StorageError, and then has kept nothing of the
+        batch.
         """
         ...
 
@@ -86,6 +87,10 @@ class Storage(Protocol):
     def find_spans(self, query: Query) -> Page[Span]: ...
 
     def find_logs(self, query: Query) -> Page[Log]: ...
+
+    def find_points(self, query: Query) -> Page[Point]:
+        """Data points of metrics, by the fields that logs have; `name` is the metric's."""
+        ...
 
     def aggregate(self, query: Query, grouping: Grouping) -> list[Row]:
         """One row for each group, by time and then keys; groups without spans are left out."""
@@ -114,8 +119,8 @@ class Storage(Protocol):
     def delete(self, query: Query) -> int:
         """Delete the traces that `find_traces` would find, without limit, and their logs; how many there were.
 
-        Also deletes logs without a trace, or of a trace without spans, whose time and fields match. Returns when it is
-        done.
+        Also deletes logs without a trace, or of a trace without spans, and data points, whose time and fields match.
+        Returns when it is done.
         """
         ...
 
@@ -195,7 +200,7 @@ def feed(feeders: list[Feeder]) -> None:
 
 
 def settle(batch: Batch, prices: Prices | None = None) -> Batch:
-    """Fill in the normal form of spans that come without, with the cost where it can be known, and missing log ids.
+    """Fill in the normal form of spans that come without, with the cost where it can be known, and missing ids.
 
     A log without an id gets one from its content, so that writing it twice stores it once.
     """
@@ -207,6 +212,9 @@ def settle(batch: Batch, prices: Prices | None = None) -> Batch:
     for log in batch.logs:
         if not log.log_id:
             log.log_id = hashlib.blake2b(msgspec.msgpack.encode(log), digest_size=16).hexdigest()
+    for point in batch.points:
+        if not point.point_id:
+            point.point_id = point_id(point)
     return batch
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import re2  # pyright: ignore[reportMissingTypeStubs]
 from msgspec import Struct
 
+from vestigo.errors import QueryError
 from vestigo.filtertext import filter_text
 from vestigo.query import Query
 
@@ -61,7 +62,10 @@ class Erasure(Struct, kw_only=True):
 
 def erasure_of(query: Query, now_ns: int) -> Erasure:
     """An erasure that begins."""
-    told = filter_text(query.filter)
+    try:
+        told = filter_text(query.filter)
+    except QueryError:  # a tree that the language has no words for
+        told = str(query.filter)
     return Erasure(project=query.project, filter=told, start_ns=query.start_ns, end_ns=query.end_ns, started_ns=now_ns)
 
 

@@ -22,10 +22,11 @@ from vestigo.query import (
     check_query,
     log_sort_key,
     page_of,
+    point_sort_key,
     span_sort_key,
     summary_sort_key,
 )
-from vestigo.record import Batch, Log, Span, Trace, order_spans
+from vestigo.record import Batch, Log, Point, Span, Trace, order_spans
 from vestigo.storage import Capabilities, Feeder, feed, query_traces, settle, store_trace
 from vestigo.storage.erasure import Erasure, erasure_of
 from vestigo.storage.grouping import group_traces
@@ -34,11 +35,14 @@ from vestigo.storage.scan import (
     distinct_values,
     matches_loosely,
     matching_logs,
+    matching_points,
     matching_spans,
     matching_traces,
+    points_to_delete,
 )
 
 _LOGS_PER_TRACE = 100_000
+_POINTS = 100_000  # of a project
 _LOG = "log "  # tells log ids from span ids
 _NO_TRACE = ""  # logs without a trace live in a trace of their own, which is never listed
 
@@ -56,11 +60,14 @@ class InMemoryTraceStorage:
         """Traces that made room for newer ones."""
         self.evicted_logs = 0
         """Logs that made room: those of evicted traces, of traces that never came, and the oldest of very many."""
+        self.evicted_points = 0
+        """Data points of metrics that made room for newer ones of their project."""
         self._project = project
         self._max_traces = max_traces
         self._lock = threading.RLock()
         self._spans: dict[tuple[str, str], dict[str, Span]] = {}
         self._logs: dict[tuple[str, str], dict[str, Log]] = {}
+        self._points: dict[str, dict[str, Point]] = {}
         self._writes = 0
         self._written: dict[tuple[str, str], dict[str, int]] = {}
         """Number of the last write of each record, by trace; both dicts are in the order of writing."""
@@ -98,7 +105,16 @@ class InMemoryTraceStorage:
                     oldest = next(iter(logs))
                     del logs[oldest], self._written[batch.project, log.trace_id or _NO_TRACE][_LOG + oldest]
                     self.evicted_logs += 1
+            if batch.points:
+                self._write_points(batch.points, self._points.setdefault(batch.project, {}))
             self._evict()
+
+    def _write_points(self, points: list[Point], kept: dict[str, Point]) -> None:
+        for point in points:
+            kept[point.point_id] = _copied(point)
+            if len(kept) > _POINTS:
+                del kept[next(iter(kept))]
+                self.evicted_points += 1
 
     def trace(self, project: str, trace_id: str) -> Trace | None:
         feed(self.feeders)
@@ -123,6 +139,13 @@ class InMemoryTraceStorage:
         check_query(query, logs=True)
         page = page_of(matching_logs(self._all_logs(query.project), query), query, log_sort_key)
         return Page([_copied(log) for log in page.items], page.cursor)
+
+    def find_points(self, query: Query) -> Page[Point]:
+        check_query(query, logs=True)
+        feed(self.feeders)
+        with self._lock:
+            page = page_of(matching_points(self._points.get(query.project, {}).values(), query), query, point_sort_key)
+        return Page([_copied(point) for point in page.items], page.cursor)
 
     def aggregate(self, query: Query, grouping: Grouping) -> list[Row]:
         check_query(query)
@@ -171,6 +194,10 @@ class InMemoryTraceStorage:
                     report.logs += 1
                 if not logs:
                     del self._logs[key]
+            points = self._points.get(query.project, {})
+            for point in points_to_delete(points.values(), query):
+                del points[point.point_id]
+                report.points += 1
         report.traces = len(found)
         report.finished_ns = time.time_ns()
         return report

@@ -6,9 +6,9 @@ from operator import itemgetter
 from typing import Generic, TypeVar
 
 from vestigo.errors import QueryError
-from vestigo.matching import TraceView, log_matches, span_matches, span_values, trace_matches
+from vestigo.matching import TraceView, log_matches, point_matches, span_matches, span_values, trace_matches
 from vestigo.query import Grouping, Page, Query, Row, SortKey, check_time, make_cursor, read_cursor
-from vestigo.record import Log, Span, Trace
+from vestigo.record import Log, Point, Span, Trace
 from vestigo.storage.grouping import Groups, count_values
 
 T = TypeVar("T")
@@ -52,6 +52,19 @@ def matches_loosely(query: Query, log: Log) -> bool:
         return in_window(log.time_ns, query) and log_matches(query.filter, log)
     except QueryError:
         return False
+
+
+def matching_points(points: Iterable[Point], query: Query) -> Iterator[Point]:
+    """The data points that are what the query asks for."""
+    return (point for point in points if in_window(point.time_ns, query) and point_matches(query.filter, point))
+
+
+def points_to_delete(points: Iterable[Point], query: Query) -> list[Point]:
+    """The data points that go with a deletion; a filter that they cannot answer spares them."""
+    try:
+        return list(matching_points(points, query))
+    except QueryError:
+        return []
 
 
 def add_up(traces: Iterable[Trace], query: Query, grouping: Grouping) -> list[Row]:

@@ -29,10 +29,11 @@ from vestigo.query import (
     check_groups,
     check_query,
     log_sort_key,
+    point_sort_key,
     span_sort_key,
     summary_sort_key,
 )
-from vestigo.record import Batch, Log, Span, Trace
+from vestigo.record import Batch, Log, Point, Span, Trace
 from vestigo.storage import Capabilities, Feeder, feed, query_traces, settle, store_trace
 from vestigo.storage.erasure import Erasure, erasure_of
 from vestigo.storage.files.changes import changes
@@ -47,8 +48,10 @@ from vestigo.storage.scan import (
     distinct_values,
     matches_loosely,
     matching_logs,
+    matching_points,
     matching_spans,
     matching_traces,
+    points_to_delete,
 )  # fmt: skip
 
 _MIB: Final = 1 << 20
@@ -157,6 +160,14 @@ class FileTraceStorage:
                 best.offer(log_sort_key(log, query.order), log)
         return best.page()
 
+    def find_points(self, query: Query) -> Page[Point]:
+        check_query(query, logs=True)
+        best: Best[Point] = Best(query)
+        with self._view() as view:
+            for point in matching_points(view.points(query.project), query):
+                best.offer(point_sort_key(point, query.order), point)
+        return best.page()
+
     def aggregate(self, query: Query, grouping: Grouping) -> list[Row]:
         check_query(query)
         check_grouping(grouping)
@@ -175,7 +186,8 @@ class FileTraceStorage:
 
     def projects(self) -> list[str]:
         with self._view() as view:
-            return sorted({key[0] for index, _ in view.files for key in (*index.spans, *index.logs)})
+            points = {project for index, _ in view.files for project in index.points}
+            return sorted({key[0] for index, _ in view.files for key in (*index.spans, *index.logs)} | points)
 
     def values(self, field: str, query: Query) -> list[str]:
         check_field(field)
@@ -205,7 +217,9 @@ class FileTraceStorage:
             loose = [log for log in view.loose_logs(query.project) if matches_loosely(query, log)]
             report.traces = len(found)
             report.logs += len(loose)
-            Eraser(query.project, found, loose).erase(self._folder, view, report)
+            points = points_to_delete(view.points(query.project), query)
+            report.points = len(points)
+            Eraser(query.project, found, loose, points).erase(self._folder, view, report)
             self._indexes.clear()  # they know the beginnings of some lines
         report.probes = len(found) + len(loose)
         report.finished_ns = time.time_ns()

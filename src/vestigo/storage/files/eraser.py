@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from vestigo.disk import open_file, sync_directory, sync_file
-from vestigo.record import Log
+from vestigo.record import Log, Point
 from vestigo.storage.erasure import Erasure
 from vestigo.storage.files.folder import Folder, copy_lines
 from vestigo.storage.files.lines import LOOSE, Index, blocks, glance, split_lines, zstd
@@ -14,13 +14,14 @@ from vestigo.storage.files.view import View
 
 
 class Eraser:
-    """What goes: traces of one project with their logs, and logs that belong to no trace with spans."""
+    """What goes: traces of one project with their logs, logs that belong to no trace with spans, and points."""
 
-    def __init__(self, project: str, trace_ids: set[str], logs: list[Log]) -> None:
+    def __init__(self, project: str, trace_ids: set[str], logs: list[Log], points: list[Point]) -> None:
         self._project = project
         self._trace_ids = trace_ids
         self._texts = [trace_id.encode() for trace_id in trace_ids]
         self._log_ids = {log.log_id for log in logs}
+        self._point_ids = {point.point_id for point in points}
         self._keys = {(project, trace_id) for trace_id in trace_ids}
         self._log_keys = {(project, log.trace_id or LOOSE + log.log_id) for log in logs}
 
@@ -28,7 +29,8 @@ class Eraser:
         """Write the files anew that hold any of it. Needs the directory's lock alone.
 
         Lines that cannot be read go too where they may hold a part of it: those with the id of a trace that goes, those
-        of logs if logs without a trace go. So does what follows a damaged place in a packed file that is written anew.
+        of logs if logs without a trace go, of points if points go. So does what follows a damaged place in a packed
+        file that is written anew.
         """
         for index, fd in view.files:
             if not self._concerns(index):
@@ -58,7 +60,9 @@ class Eraser:
 
     def _concerns(self, index: Index) -> bool:
         if index.tail or index.bad:
-            return bool(self._trace_ids or self._log_ids)
+            return bool(self._trace_ids or self._log_ids or self._point_ids)
+        if self._point_ids and self._project in index.points:
+            return True
         if any(key in index.logs for key in self._log_keys):
             return True
         return any(key in index.spans or key in index.logs for key in self._keys)
@@ -66,7 +70,7 @@ class Eraser:
     def _takes_all(self, index: Index) -> bool:
         known = [*index.spans, *index.logs]
         all_go = all(project == self._project and trace_id in self._trace_ids for project, trace_id in known)
-        return all_go and not index.skipped
+        return all_go and not index.points and not index.skipped
 
     def _kept(self, index: Index, fd: int) -> Iterator[bytes]:
         first = True
@@ -82,10 +86,14 @@ class Eraser:
         try:
             seen = glance(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            is_log = self._log_ids and line.startswith(b'{"record":"log"')
-            return bool(is_log) or any(text in line for text in self._texts)
+            loose = ((self._log_ids, b'{"record":"log"'), (self._point_ids, b'{"record":"point"'))
+            if any(ids and line.startswith(lead) for ids, lead in loose):
+                return True
+            return any(text in line for text in self._texts)
         if seen.project != self._project:
             return False
         if seen.trace_id in self._trace_ids:
             return True
+        if seen.record == "point":
+            return seen.point_id in self._point_ids
         return seen.record == "log" and seen.log_id in self._log_ids

@@ -1,9 +1,9 @@
 """One file of records as lines: how a batch becomes lines, and which lines of a file belong to which trace.
 
 A file begins with a header line, `{"record":"vestigo",...}`, by which we know our own. Each further line is one JSON
-object: a span or log as in `record.py`, led by `record`, `project` and `written_ns`. A rotated file is the same text in
-zstd frames: one with the header, then one for each MiB or so, so that a line is found without reading all of it. Any
-tool reads both (`zstdcat`, `jq`, `grep`). What is no such line is skipped and counted.
+object: a span, log or point as in `record.py`, led by `record`, `project` and `written_ns`. A rotated file is the same
+text in zstd frames: one with the header, then one for each MiB or so, so that a line is found without reading all of
+it. Any tool reads both (`zstdcat`, `jq`, `grep`). What is no such line is skipped and counted.
 """
 
 import os
@@ -47,7 +47,7 @@ class Header(Struct, tag_field="record", tag="vestigo"):
 class Glance(Struct):
     """What of a line says where it belongs; the rest is not decoded."""
 
-    record: Literal["span", "log"]
+    record: Literal["span", "log", "point"]
     project: str
     written_ns: int
     trace_id: str | None = None
@@ -55,6 +55,7 @@ class Glance(Struct):
     start_ns: int | None = None
     time_ns: int | None = None
     log_id: str = ""
+    point_id: str = ""
 
 
 _header_decoder: Final = msgspec.json.Decoder(Header)
@@ -71,7 +72,7 @@ def encode_batch(batch: Batch, written_ns: int) -> bytes:
     project = msgspec.json.encode(batch.project)
     lines: list[bytes] = []
     try:
-        for kind, records in ((b"span", batch.spans), (b"log", batch.logs)):
+        for kind, records in ((b"span", batch.spans), (b"log", batch.logs), (b"point", batch.points)):
             lead = b'{"record":"%b","project":%b,"written_ns":%d,' % (kind, project, written_ns)
             for record in records:
                 lines += (lead, msgspec.json.encode(record)[1:], b"\n")
@@ -175,6 +176,8 @@ class Index:
         self.packed = name.endswith(PACKED)
         self.spans: dict[Key, Place] = {}
         self.logs: dict[Key, Place] = {}
+        self.points: dict[str, Place] = {}
+        """By project."""
         self.bad: set[int] = set()
         """Offsets of lines that cannot be read."""
         self.tail = False
@@ -279,11 +282,15 @@ class Index:
         if time_ns is None or (is_span and not (seen.trace_id and seen.span_id)):
             self.bad.add(offset)
             return
-        places = self.spans if is_span else self.logs
-        key = (sys.intern(seen.project), seen.trace_id or LOOSE + seen.log_id)
-        place = places.get(key)
-        if place is None:
-            place = places[key] = Place(time_ns)
+        project = sys.intern(seen.project)
+        if seen.record == "point":
+            place = self.points.setdefault(project, Place(time_ns))
+        else:
+            places = self.spans if is_span else self.logs
+            key = (project, seen.trace_id or LOOSE + seen.log_id)
+            place = places.get(key)
+            if place is None:
+                place = places[key] = Place(time_ns)
         place.add(time_ns, offset, len(line))
 
 

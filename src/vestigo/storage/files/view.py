@@ -7,13 +7,14 @@ import msgspec
 
 from vestigo.normalize.once import settle_trace
 from vestigo.query import And, Compare, Filter, Query, read_cursor
-from vestigo.record import Log, Span, Trace, order_spans
+from vestigo.record import Log, Point, Span, Trace, order_spans
 from vestigo.storage.files.lines import Index, Key, Place, glance
 
-T = TypeVar("T", Span, Log)
+T = TypeVar("T", Span, Log, Point)
 
 _decode_span: Final = msgspec.json.Decoder(Span).decode
 _decode_log: Final = msgspec.json.Decoder(Log).decode
+_decode_point: Final = msgspec.json.Decoder(Point).decode
 
 
 class View:
@@ -59,6 +60,18 @@ class View:
                 return
             yield from self._logs_of(key)
 
+    def points(self, project: str) -> list[Point]:
+        """The data points of a project; of versions of a point the latest."""
+        points: dict[str, tuple[Point, int]] = {}
+        for index, fd in self.files:
+            place = index.points.get(project)
+            for raw, point in () if place is None else _decoded(index, fd, place, _decode_point):
+                written_ns = glance(raw).written_ns
+                known = points.get(point.point_id)
+                if known is None or written_ns >= known[1]:
+                    points[point.point_id] = (point, written_ns)
+        return [point for point, _ in points.values()]
+
     def loose_logs(self, project: str) -> list[Log]:
         """The logs without a trace, or of a trace that has no spans here."""
         spans = {key for index, _ in self.files for key in index.spans if key[0] == project}
@@ -79,17 +92,8 @@ class View:
     ) -> Iterator[tuple[bytes, T]]:
         for index, fd in self.files:
             place = places(index).get(key)
-            if place is None:
-                continue
-            for at in range(0, len(place.lines), 2):
-                offset, length = place.lines[at], place.lines[at + 1]
-                raw = index.read(fd, offset, length)
-                try:
-                    record = decode(raw)
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    index.bad.add(offset)
-                    continue
-                yield raw, record
+            if place is not None:
+                yield from _decoded(index, fd, place, decode)
 
     def _candidates(
         self, query: Query, places: Callable[[Index], dict[Key, Place]], *, paged: bool
@@ -109,6 +113,19 @@ class View:
         if query.order == "newest":
             return sorted(((last_ns, key) for (_, last_ns), key in found), reverse=True)
         return [(0, key) for _, key in found]
+
+
+def _decoded(index: Index, fd: int, place: Place, decode: Callable[[bytes], T]) -> Iterator[tuple[bytes, T]]:
+    """The lines of a place with their records; those that cannot be read are noted and left out."""
+    for at in range(0, len(place.lines), 2):
+        offset, length = place.lines[at], place.lines[at + 1]
+        raw = index.read(fd, offset, length)
+        try:
+            record = decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            index.bad.add(offset)
+            continue
+        yield raw, record
 
 
 def _narrowed(query: Query) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from vestigo.query import (
     check_field,
     check_query,
 )
-from vestigo.record import Batch, Log, Span, Trace
+from vestigo.record import Batch, Log, Point, Span, Trace
 from vestigo.storage import Capabilities, Feeder, feed, query_traces, settle, store_trace
 from vestigo.storage.erasure import Erasure, erasure_of
 from vestigo.storage.skeleton import Skeleton
@@ -110,6 +110,9 @@ class SQLiteTraceStorage:
 
     def find_logs(self, query: Query) -> Page[Log]:
         return self._read(lambda reader: reader.find_logs(query))
+
+    def find_points(self, query: Query) -> Page[Point]:
+        return self._read(lambda reader: reader.find_points(query))
 
     def aggregate(self, query: Query, grouping: Grouping) -> list[Row]:
         return self._read(lambda reader: reader.aggregate(query, grouping))

@@ -8,6 +8,7 @@ takes it away afterwards, also after a crash.
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ from vestigo.storage.sqlite.bodies import decode_rest
 from vestigo.storage.sqlite.conditions import indexed_key
 from vestigo.storage.sqlite.connection import connect
 from vestigo.storage.sqlite.dictionaries import Suspects, clean_dictionaries
+from vestigo.storage.sqlite.points import Place, Row, delete_points, points_to_delete
 from vestigo.storage.sqlite.reader import Reader
 from vestigo.storage.sqlite.unused import delete_unused, forget
 from vestigo.storage.sqlite.writer import Writer
@@ -66,13 +68,24 @@ class Eraser:
 
     def erase(self) -> None:
         """Delete the rows of what matches; what arrives meanwhile is looked for again."""
+        self._make_room()
         self._finish_interrupted()
         for _ in range(_PASSES):
             found = self._erase_traces()
-            found += self._erase_loose_logs()
+            found += self._erase_loose_logs() + self._erase_points()
             if not found:
                 return
         self._report.arrived = len(self._steps.read(lambda reader: matching_traces(reader, self._query, 1_000))[0])
+
+    def _make_room(self) -> None:
+        """Empty the write-ahead log, if nobody needs it now: on a full disk deletions have to fit into it."""
+        db = connect(self._steps.path)
+        try:
+            db.set_busy_timeout(50)
+            with suppress(apsw.FullError):
+                truncate_log(db, 0)
+        finally:
+            db.close()
 
     def _erase_traces(self) -> int:
         query: Query | None = msgspec.structs.replace(self._query, order="oldest", cursor=None)
@@ -224,6 +237,26 @@ class Eraser:
                 self._report.logs += 1
         found = [("text", text) for text in self._suspects.take()]
         writer.db.executemany("INSERT OR IGNORE INTO leftover VALUES(?, ?)", found)
+
+    # --- points of metrics
+
+    def _erase_points(self) -> int:
+        before = self._report.points
+        last: Place | None = (-(1 << 63), 0)
+        while last is not None:
+            asked = last
+            last, rows = self._steps.read(
+                lambda reader, asked=asked: points_to_delete(
+                    reader.db, reader._project(self._query.project), self._query, asked
+                )
+            )
+            for at in range(0, len(rows), 500):
+                chunk = rows[at : at + 500]
+                self.step(lambda writer, _, chunk=chunk: self._delete_points(writer, chunk))
+        return self._report.points - before
+
+    def _delete_points(self, writer: Writer, rows: list[Row]) -> None:
+        self._report.points += delete_points(writer.db, rows)
 
     # --- what is left
 

@@ -28,7 +28,7 @@ from vestigo.query import (
     span_sort_key,
     summary_sort_key,
 )
-from vestigo.record import Log, Resource, Scope, Span, Trace, order_spans
+from vestigo.record import Log, Point, Resource, Scope, Span, Trace, order_spans
 from vestigo.semconv import SERVICE_NAME
 from vestigo.storage.grouping import Figures, Group, Groups, Sums, count_values, group_traces
 from vestigo.storage.sqlite.bodies import Codec, Recent, SpanRest, decode_rest, references, resolve
@@ -41,6 +41,7 @@ from vestigo.storage.sqlite.conditions import (
     Conditions,
     names_trace,
 )
+from vestigo.storage.sqlite.points import find_points
 from vestigo.storage.sqlite.rollups import HOUR_NS, read_group, spans_of_hours, whole_hours
 
 T = TypeVar("T")
@@ -139,6 +140,9 @@ class Reader:
 
     def find_logs(self, query: Query) -> Page[Log]:
         return self._page(query, "log", log_sort_key, lambda condition: self._matching_logs(query, condition))
+
+    def find_points(self, query: Query) -> Page[Point]:
+        return find_points(self.db, self._project(query.project), query)
 
     def aggregate(self, query: Query, grouping: Grouping) -> list[Row]:
         check_query(query)

@@ -82,6 +82,11 @@ _V2: Final = """
 ALTER TABLE span ADD COLUMN response INTEGER;
 CREATE INDEX span_response ON span(trace, response) WHERE response IS NOT NULL;
 CREATE INDEX mention_trace ON mention(trace);
+CREATE TABLE point(
+  id INTEGER PRIMARY KEY, project INTEGER NOT NULL, point_id BLOB NOT NULL, time_ns INTEGER NOT NULL,
+  name TEXT NOT NULL, record BLOB NOT NULL, UNIQUE(project, point_id));
+CREATE INDEX point_time ON point(project, time_ns);
+CREATE INDEX point_name ON point(project, name, time_ns);
 CREATE TABLE leftover(kind TEXT NOT NULL, id NOT NULL, PRIMARY KEY(kind, id)) WITHOUT ROWID;
 """
 """`response` is a hash of the response id: two spans of a trace that have the same one tell of the same call.

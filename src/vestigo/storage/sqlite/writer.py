@@ -35,6 +35,7 @@ from vestigo.storage.sqlite.bodies import (
     split_json,
 )
 from vestigo.storage.sqlite.conditions import KINDS, SHORT_TEXT, STATUSES, UNINDEXED, indexed_key, indexed_value
+from vestigo.storage.sqlite.points import write_points
 from vestigo.storage.sqlite.reader import stored_attributes
 from vestigo.storage.sqlite.rollups import HOUR_NS, RollupKey, Rollups
 
@@ -154,6 +155,7 @@ class Writer:
             self._write_span(span, project)
         for log in batch.logs:
             self._write_log(log, project)
+        write_points(self.db, batch.points, project)
 
     def finish(self) -> None:
         """Write what is collected, then roles, summaries and rollups; call before the commit."""
