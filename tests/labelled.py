@@ -68,6 +68,7 @@ def make_secret(rng: random.Random, kind: str) -> str:
         "databricks": lambda: "dapi" + chars(HEX, 32),
         "telegram": lambda: chars("123456789", 10) + ":AA" + chars(WORDS, 32) + "x",
         "groq": lambda: "gsk_" + chars(ALNUM, 52),
+        "vestigo": lambda: f"vst_{chars(HEX, 12)}_{chars(HEX, 64)}",
         "jwt": lambda: f"eyJ{chars(ALNUM, 33)}.eyJ{chars(ALNUM, 60)}.{chars(WORDS, 42)}x",
         "private key": lambda: f"-----BEGIN RSA PRIVATE KEY-----\\n{chars(BASE64, 64)}\\n-----END RSA PRIVATE KEY-----",
         "bearer": lambda: "Bearer \0" + chars(ALNUM, 30) + "7\0",
@@ -88,7 +89,7 @@ def make_secret(rng: random.Random, kind: str) -> str:
 SECRET_KINDS = (
     "openai", "anthropic", "aws", "google", "github", "github fine", "gitlab", "slack", "slack webhook", "stripe",
     "huggingface", "azure storage", "azure client", "azure ai", "npm", "pypi", "twilio", "sendgrid", "digitalocean",
-    "databricks", "telegram", "groq", "jwt", "private key", "bearer", "basic", "url user", "url query", "signed url",
+    "databricks", "telegram", "groq", "vestigo", "jwt", "private key", "bearer", "basic", "url user", "url query", "signed url",
     "pair", "header",
 )  # fmt: skip
 

@@ -268,6 +268,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     Detector("discord", "secret", r"\<[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,}|discord(?:app)?\.com\\?/api\\?/webhooks\\?/(\d+\\?/[\w-]{20,})", gate=r"\.[\w-]{6}\.[\w-]{27}|\\?/api\\?/webhooks"),
     Detector("model_host", "secret", r"\<(?:gsk_|xai-|pplx-|tgp_v1_|nvapi-|fw_|r8_|pcsk_|tvly-|e2b_|csk-|jina_|fc-)[\w-]{24,}", _mixed),
     Detector("langsmith", "secret", r"\<lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}"),
+    Detector("vestigo", "secret", r"\<vst_[0-9a-f]{12}_[0-9a-f]{64}"),  # keys of our own server
     Detector("shop", "secret", r"\<shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|\<sq0(?:atp|csp)-[\w-]{22,}"),  # Shopify, Square
     Detector("mail", "secret", r"\<[0-9a-f]{32}-us\d{1,2}\b|\<key-[0-9a-f]{32}\b", gate=r"[0-9a-f]{8}-us\d|key-[0-9a-f]{32}"),  # Mailchimp, Mailgun
     Detector("grafana", "secret", r"\<gl(?:sa|c)_[A-Za-z0-9+/_]{32,}=*"),

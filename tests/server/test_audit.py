@@ -246,6 +246,16 @@ def test_a_missing_or_broken_head_is_found(log):
     assert [told] == log.verify()
 
 
+def test_a_head_that_was_made_but_not_written_is_written(tmp_path):
+    """A start that was killed in between leaves an empty file beside an empty log."""
+    Audit(tmp_path / "audit.db").close()
+    (tmp_path / "audit.head").write_bytes(b"")
+    log = Audit(tmp_path / "audit.db")
+    fill(log, 1)
+    assert log.verify() == []
+    log.close()
+
+
 def test_an_older_head_is_no_trouble(log):
     """A crash between the commit and the head leaves an older one, which the next entry moves on."""
     fill(log, 2)

@@ -214,7 +214,7 @@ class Audit:
             db.execute("COMMIT")
             if newer:
                 raise SchemaError(f"{self.path} was written by a newer version; update this program")
-            if head_of(db)[0] == 0 and not self.head_path.exists():
+            if head_of(db)[0] == 0 and not (self.head_path.exists() and self.head_path.stat().st_size):
                 fd = open_file(self.head_path, os.O_RDWR | os.O_CREAT)
                 os.close(fd)
                 self._write_head(0, START.hex())
