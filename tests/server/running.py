@@ -4,17 +4,30 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import uvicorn
 
+from vestigo.server import Server, create_app
 from vestigo.server.accounts import Accounts
+from vestigo.settings import ServerSettings
 
 TYPES = {"protobuf": "application/x-protobuf", "json": "application/json"}
+
+
+def wait_until(condition, timeout_s=60):
+    """Ask again and again until it holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
 
 
 class Running:
@@ -83,3 +96,22 @@ def running(data_dir, *flags, environ=None):
     finally:
         if server.process.poll() is None:
             server.stop()
+
+
+@contextmanager
+def listening(directory, **settings):
+    """(server, HTTP port, gRPC port) of a server in this process, on SQLite: quicker to start than one of its own."""
+    chosen = {"grpc_port": 0, "ingest_workers": 0, **settings}
+    server = Server(ServerSettings(data_dir=str(directory), **chosen))
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        config = uvicorn.Config(create_app(server), lifespan="on", log_config=None, ws="none")
+        web = uvicorn.Server(config)
+        thread = threading.Thread(target=web.run, args=([sock],))
+        thread.start()
+        try:
+            port = sock.getsockname()[1]
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).status_code == 200
+            yield server, port, server.rpc.port if server.rpc else 0
+        finally:
+            web.should_exit = True
+            thread.join()
