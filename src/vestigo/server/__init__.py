@@ -27,6 +27,7 @@ from vestigo.server.forward import Forwarder
 from vestigo.server.gate import Gate, admit
 from vestigo.server.ingest import Ingest
 from vestigo.server.live import Live
+from vestigo.server.passwords import Attempts, network_of
 from vestigo.server.prometheus import PrometheusMetrics
 from vestigo.server.retention import Retention
 from vestigo.server.routes import Call, Failure, Handler, Principal, Route, Scope
@@ -83,6 +84,7 @@ class Server:
         self._ending = threading.Event()
         self._tidier: threading.Thread | None = None
         self._refusals = 0
+        self._strangers = Attempts(60, 10.0)
 
     @property
     def redactor(self) -> object:
@@ -140,10 +142,14 @@ class Server:
         return await asyncio.get_running_loop().run_in_executor(self._clerks, work)
 
     def note_refusal(self, entry: Entry) -> None:
-        """Put a refused access into the audit log, as long as not too many wait: an attacker must not fill memory."""
-        if self._refusals >= _MAX_REFUSALS or self._ending.is_set():
+        """Put a refused access into the audit log, while not too many wait: strangers fill neither memory nor disk."""
+        stranger = network_of(entry.address) if entry.principal == "anonymous" else ""
+        flood = stranger and self._strangers.wait_s(stranger) > 0
+        if flood or self._refusals >= _MAX_REFUSALS or self._ending.is_set():
             self.counters.add("dropped.refusals")
             return
+        if stranger:
+            self._strangers.fail(stranger)
         self._refusals += 1
         self._clerks.submit(self._note_refusal, entry)
 
