@@ -272,6 +272,24 @@ def test_refusals_are_in_the_audit_log_without_keys(server, client, keys):
     assert [secret for secret in secrets if secret.encode() in everything] == []
 
 
+def test_no_secret_of_the_settings_is_in_any_answer(tmp_path):
+    """Who may everything is told the settings in force, and not what is secret in them."""
+    secrets = {"oidc_client_secret": "SECRET-OF-OIDC", "redact_hash_key": "SECRET-OF-HASHES"}
+    settings = ServerSettings(
+        data_dir=str(tmp_path), grpc_port=-2, oidc_issuer="http://127.0.0.1:9", oidc_client_id="v",
+        forward=("http://127.0.0.1:9",), forward_headers={"authorization": "SECRET-OF-HEADER"},
+        **secrets,
+    )  # fmt: skip
+    server = Server(settings)
+    client = TestClient(create_app(server), base_url=ORIGIN, raise_server_exceptions=False)
+    token = server.accounts.create_key("right", {"*": SCOPES}, "test")
+    for route in ROUTES:
+        if route.method == "GET" and route.path not in {"/api/live", "/auth/oidc/start"}:
+            answer = client.get(place_of(route, "default"), headers=bearer(token))
+            assert "SECRET-OF" not in answer.text + str(answer.headers), route.path
+    asyncio.run(server.stop())
+
+
 def test_a_flood_of_strangers_does_not_fill_the_audit_log(server):
     """From one address so many refusals are recorded, and the others are counted."""
     client = TestClient(create_app(server), base_url=ORIGIN, client=("198.51.100.7", 1))
