@@ -1,24 +1,21 @@
 """Records <-> OTLP, as protobuf and as JSON: what the server reads, what exporters send, and the answers between them.
 
 `decode` takes the records of a request that can be taken and counts the others. The JSON form needs nothing but
-msgspec; the protobuf form loads `opentelemetry.proto` when it is first used.
+msgspec; what reads protobuf, or writes metrics in it, loads `opentelemetry.proto` when it is first used.
 Not carried: the normal form, which the receiver makes for itself; attributes named `vestigo.weight` and
 `vestigo.log_id`, which have that meaning; a time of 0, which means "not told"; exemplars of metrics.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from vestigo.errors import IngestError
-from vestigo.otlp import jsonform
+from vestigo.otlp import jsonform, written
 from vestigo.otlp.jsonform import encode_logs, encode_traces
 from vestigo.otlp.jsonwire import read_request
 from vestigo.otlp.status import answer, read_answer, status
 from vestigo.otlp.terms import Decoded, Form, Signal
 from vestigo.record import Log, Point, Span
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 MAX_RECORDS: Final = 100_000
 
@@ -40,13 +37,9 @@ def count(signal: Signal, form: Form, data: bytes, max_records: int = MAX_RECORD
 def encode(signal: Signal, form: Form, records: Sequence[Span] | Sequence[Log] | Sequence[Point]) -> bytes:
     """One request of records of that signal; they keep their order within their resource and scope.
 
-    The protobuf form raises ImportError where `opentelemetry-proto` is not installed.
+    Metrics in protobuf raise ImportError where `opentelemetry-proto` is not installed.
     """
-    writer: Any = jsonform if form == "json" else _messages()
-    write: dict[Signal, Callable[[Any], bytes]] = {
-        "traces": writer.encode_traces, "logs": writer.encode_logs, "metrics": writer.encode_metrics,
-    }  # fmt: skip
-    return write[signal](records)
+    return _writer(signal, form)(records)
 
 
 def decode_traces(data: bytes | str) -> list[Span]:
@@ -74,10 +67,19 @@ def _reader(form: Form) -> Any:
     return protobuf
 
 
-def _messages() -> "ModuleType":
-    from vestigo.otlp import messages  # noqa: PLC0415
+def _writer(signal: Signal, form: Form) -> Callable[[Any], bytes]:
+    if signal == "metrics" and form == "protobuf":
+        from vestigo.otlp.messages import encode_metrics  # noqa: PLC0415
 
-    return messages
+        return encode_metrics
+    writers: dict[tuple[Signal, Form], Callable[[Any], bytes]] = {
+        ("traces", "json"): encode_traces,
+        ("logs", "json"): encode_logs,
+        ("metrics", "json"): jsonform.encode_metrics,
+        ("traces", "protobuf"): written.encode_traces,
+        ("logs", "protobuf"): written.encode_logs,
+    }
+    return writers[signal, form]
 
 
 __all__ = [

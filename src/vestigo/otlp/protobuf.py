@@ -1,7 +1,7 @@
 """OTLP protobuf -> records, with the messages of `opentelemetry.proto`, which is loaded when it is needed.
 
 A request is split on its bytes into records and decoded in slices, so that one that cannot be read costs none of the
-others, and no request becomes many times its size in memory. Writing is in `messages.py`.
+others, and no request becomes many times its size in memory. Writing is in `written.py` and `messages.py`.
 The walk over a span is the server's hottest code: it looks at fields once, and at what is mostly absent last.
 """
 
