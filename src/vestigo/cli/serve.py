@@ -19,7 +19,7 @@ from vestigo.settings import ServerSettings, load_server_settings, server_value
 if TYPE_CHECKING:
     from vestigo.server import Server
 
-_NEEDED: Final = ("starlette", "uvicorn", "argon2", "authlib", "httpx")
+_NEEDED: Final = ("starlette", "uvicorn", "argon2", "authlib", "httpx2")
 
 
 def serve(given: argparse.Namespace) -> int | None:

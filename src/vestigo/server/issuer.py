@@ -10,6 +10,7 @@ import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpx2
 import msgspec
 from authlib.common.errors import AuthlibBaseError
 from authlib.common.security import generate_token
@@ -24,11 +25,6 @@ from vestigo import diagnostics
 from vestigo.server.guard import is_trusted_url
 from vestigo.server.routes import Failure
 from vestigo.settings import ServerSettings
-
-try:
-    import httpx2 as httpx  # what Authlib takes where it is there
-except ImportError:
-    import httpx
 
 _ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures by keys that only the issuer has; no `none`, and no HS*, which our own secret would make."""
@@ -101,7 +97,7 @@ async def identify(settings: ServerSettings, redirect_uri: str, attempt: Attempt
             {"nonce": attempt.nonce, "client_id": settings.oidc_client_id, "access_token": token.get("access_token")},
         )
         claims.validate(leeway=_LEEWAY_S)
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise _unreachable(type(error).__name__) from None
     except (AuthlibBaseError, JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
         diagnostics.trouble("oidc.token", f"the issuer's token was refused: {type(error).__name__}")
@@ -150,7 +146,7 @@ async def _fetch(client: Any, url: str) -> Any:
         document = msgspec.json.decode(bytes(body)) if response.status_code == 200 else None
     except msgspec.MsgspecError:
         raise _unreachable("its answer is no JSON") from None
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise _unreachable(type(error).__name__) from None
     if not isinstance(document, dict):
         raise _unreachable(f"its answer is {response.status_code} and no JSON object")
