@@ -1,9 +1,26 @@
-"""Questions as such: what is refused, and how a page goes on. `test_matching.py` has the meaning of filters."""
+"""Questions: what is refused, how a page goes on, how long one may take. What filters mean: `test_matching.py`."""
 
+import threading
+import time
+
+import msgspec
 import pytest
 
-from vestigo.errors import QueryError
-from vestigo.query import Compare, Query, check_query, make_cursor, page_of, read_cursor
+from vestigo import FileTraceStorage, InMemoryTraceStorage, SQLiteTraceStorage
+from vestigo.errors import QueryError, QueryTimeout
+from vestigo.query import (
+    Compare,
+    Grouping,
+    Query,
+    check_query,
+    check_time,
+    is_late,
+    make_cursor,
+    page_of,
+    read_cursor,
+    time_limit,
+)
+from vestigo.record import Batch, Log, Span
 
 
 def key_of(item, order):
@@ -41,3 +58,62 @@ def test_a_cursor_is_read_back_and_no_other_is_taken():
         with pytest.raises(QueryError):
             read_cursor(asked)
     assert check_query(Query(project="default", filter=Compare("name", "exists"))).limit == 100
+
+
+# --- how long a question may take
+
+
+def test_a_time_limit_ends_with_its_block_and_the_sooner_counts():
+    """Without one nothing is late; an inner one cannot make more time; another thread has its own."""
+    check_time()
+    with time_limit(60):
+        assert not is_late()
+        with time_limit(0):
+            time.sleep(0.001)
+            assert is_late()
+            with time_limit(60):
+                assert is_late()
+            elsewhere = []
+            thread = threading.Thread(target=lambda: elsewhere.append(is_late()))
+            thread.start()
+            thread.join()
+            assert elsewhere == [False]
+            with pytest.raises(QueryTimeout, match="narrow the window"):
+                check_time()
+        assert not is_late()
+    assert not is_late()
+
+
+QUESTIONS = {
+    "regex": lambda s, q: s.find_spans(msgspec.structs.replace(q, filter=Compare("input", "~", "never.*there"))),
+    "traces": lambda s, q: s.find_traces(msgspec.structs.replace(q, filter=Compare("output", "~", "never.*there"))),
+    "sums": lambda s, q: s.aggregate(q, Grouping(by=("name", "session"), step_ns=10**9, measures=("count",))),
+    "logs": lambda s, q: s.find_logs(msgspec.structs.replace(q, filter=Compare("name", "~", "never.*there"))),
+    "groups": lambda s, q: s.find_groups(msgspec.structs.replace(q, filter=Compare("name", "~", "x.*n")), "user"),
+}
+
+
+@pytest.fixture(scope="module", params=["memory", "file", "sqlite"])
+def storage(request, tmp_path_factory):
+    """Some thousand spans and logs."""
+    place = tmp_path_factory.mktemp("late")
+    made = {
+        "memory": InMemoryTraceStorage,
+        "file": lambda: FileTraceStorage(place / "traces"),
+        "sqlite": lambda: SQLiteTraceStorage(place / "x.db"),
+    }[request.param]()
+    spans = [Span(f"{n // 4:032x}", f"{n:016x}", f"x{n}", n, end_ns=n + 1) for n in range(4_000)]
+    made.write(Batch(spans, [Log(n, body="x", event_name=f"e{n}", log_id=str(n)) for n in range(4_000)]))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_that_takes_too_long_ends_and_the_next_is_answered(storage, name):
+    """QueryTimeout, soon after the limit; the storage is whole afterwards."""
+    query = Query(project="default", limit=5)
+    with pytest.raises(QueryTimeout), time_limit(0.000_5):
+        QUESTIONS[name](storage, query)
+    with time_limit(60):
+        QUESTIONS[name](storage, query)
+        assert len(storage.find_spans(query)) == 5

@@ -25,6 +25,7 @@ from vestigo.query import (
     Filter,
     GroupField,
     Grouping,
+    Measure,
     Not,
     Or,
     Page,
@@ -47,6 +48,7 @@ _ALL: Final = 100_000  # the highest limit that a query may have
 _SHOWN: Final = 4  # records in a message
 _SUM_ERROR: Final = 1e-9
 _PERCENTILE_ERROR: Final = 0.02
+_ADDED_UP: Final = tuple(name for name in get_args(Measure) if name.rpartition(".")[2] not in {"p50", "p95", "p99"})
 
 
 # --- the contract
@@ -164,6 +166,7 @@ class _Check:
             query, grouping = made.query(made.span_filter(known)), made.grouping()
             self._same_rows(query, grouping)
             self._same_rows(msgspec.structs.replace(query, filter=None), grouping)
+            self._same_rows(query, msgspec.structs.replace(grouping, measures=_ADDED_UP))
             for subject in get_args(Subject):
                 for filter_ in made.single_filters(subject, known):
                     self._same_whole(f"find_{subject}s", Query(project=made.project(), filter=filter_))
