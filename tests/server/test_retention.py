@@ -66,7 +66,7 @@ def test_bytes_above_the_limit_take_the_oldest(tmp_path):
     for first in range(0, 1_200, 400):
         server.storage.write(Batch([span(n, user=f"user {n}", start=n * DAY_NS) for n in range(first, first + 400)]))
     assert server.storage.used_bytes() > 400_000
-    for run in range(6):
+    for run in range(9):
         server.retention.run_once(NOW_NS + run)
     assert server.storage.used_bytes() <= 300_000
     left = server.storage.find_traces(Query(project="default", limit=10_000))

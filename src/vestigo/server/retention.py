@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _RESERVE_BYTES: Final = 16 * 1024 * 1024
 _THOROUGH_NS: Final = 86_400 * 10**9
 _PAST: Final = 1_000
+_PAGE: Final = 10_000
 _PERSONAL: Final = frozenset({"user", "session", "trace"})
 _BELOW: Final = 0.95  # of the bytes that may be: so that not every run deletes
 
@@ -163,13 +164,22 @@ class Retention:
                 if report.traces or report.logs:
                     reports.append(report)
                     self._note(report, "retention")
-        if now_ns - self._swept_ns >= _THOROUGH_NS:
-            nothing = Query(project=self._server.settings.project, end_ns=0)
-            self._with_room(lambda: storage.erase(nothing, thorough=True))
+        self._make_reserve()
+        if self._reserve_size() and now_ns - self._swept_ns >= _THOROUGH_NS:  # it needs room of its own
+            self._sweep()
             self._swept_ns = now_ns
         self._figures["runs"] += 1
-        self._make_reserve()
         return reports
+
+    def _sweep(self) -> None:
+        """Take away what deletions left behind in indexes and dictionaries; where there is no room, the next time."""
+        nothing = Query(project=self._server.settings.project, end_ns=0)
+        try:
+            with self._lock:
+                self._server.storage.erase(nothing, thorough=True)
+        except StorageError as error:
+            self._figures["failed"] += 1
+            diagnostics.trouble("retention.sweep", f"what was deleted is not swept up yet: {error}")
 
     def _excess(self) -> float:
         """The share of the records that is above `retention_bytes`."""
@@ -195,13 +205,14 @@ class Retention:
 
     def _make_reserve(self) -> None:
         """Take room for later, where there is plenty of it."""
-        place = self._server.data_dir
-        if self._reserve_size() or shutil.disk_usage(place).free < 2 * _RESERVE_BYTES:
+        disk = shutil.disk_usage(self._server.data_dir)
+        size = min(_RESERVE_BYTES, disk.total // 8)
+        if self._reserve_size() or disk.free < 2 * size:
             return
         with suppress(OSError):
             fd = open_file(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             try:
-                write_all(fd, bytes(_RESERVE_BYTES))
+                write_all(fd, bytes(size))
                 sync_file(fd)
             finally:
                 os.close(fd)
@@ -210,11 +221,11 @@ class Retention:
 
     def erase(self, query: Query, by: str) -> Told:
         """Erase now and everywhere: the storage, what waits to be sent on, the audit log. Blocks until it is done."""
-        needles = self._needles(query)
+        going = self._going(query)
         report = self._with_room(lambda: self._server.storage.erase(query))
         told = told_of(report, by)
-        for forwarder in getattr(self._server, "forwarders", ()):
-            told.spooled += forwarder.erase(needles)
+        if going:
+            told.spooled = self._server.forwarders.erase(lambda record: getattr(record, "trace_id", None) in going)
         audit = getattr(self._server, "audit", None)
         words = [word for word in _named(query.filter) if word]
         if audit is not None and words:
@@ -222,12 +233,16 @@ class Retention:
         self._note(report, by)
         return told
 
-    def _needles(self, query: Query) -> list[str]:
-        """Ids of the traces that go, where something waits to be sent on."""
-        if not getattr(self._server, "forwarders", ()):
-            return []
-        found = self._server.storage.find_traces(msgspec.structs.replace(query, limit=100_000, cursor=None))
-        return [trace.trace_id for trace in found]
+    def _going(self, query: Query) -> frozenset[str]:
+        """Ids of the traces that match, by which they are found where they wait to be sent on."""
+        found: set[str] = set()
+        query = msgspec.structs.replace(query, limit=_PAGE, cursor=None)
+        while True:
+            page = self._server.storage.find_traces(query)
+            found.update(trace.trace_id for trace in page)
+            if page.cursor is None:
+                return frozenset(found)
+            query = msgspec.structs.replace(query, cursor=page.cursor)
 
     def _note(self, report: Erasure, by: str) -> None:
         for name in self._figures.keys() & {"traces", "spans", "logs", "bytes_freed"}:

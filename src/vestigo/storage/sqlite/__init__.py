@@ -16,7 +16,6 @@ import msgspec
 
 from vestigo.errors import StorageError
 from vestigo.query import (
-    ALL_TIME,
     Filter,
     GroupField,
     Grouping,
@@ -38,6 +37,7 @@ from vestigo.storage.sqlite.connection import Connections, prepare_directory, st
 from vestigo.storage.sqlite.eraser import Eraser, Steps, start_of_newest
 from vestigo.storage.sqlite.reader import Reader
 from vestigo.storage.sqlite.schema import migrate
+from vestigo.storage.sqlite.verify import troubles
 from vestigo.storage.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -144,6 +144,8 @@ class SQLiteTraceStorage:
             eraser.erase()
             if thorough:
                 eraser.sweep()
+            else:
+                eraser.make_room()
         report.bytes_freed = max(0, before - self.used_bytes())
         report.finished_ns = time.time_ns()
         return report
@@ -173,26 +175,7 @@ class SQLiteTraceStorage:
 
     def verify(self) -> list[str]:
         """What is wrong with the file: nothing for a sound one. Reads all of it."""
-        with storage_errors(self.path):
-            reader = self._reader()
-            told = [str(row[0]) for row in reader.db.execute("PRAGMA integrity_check")]
-            troubles = [line for line in told if line != "ok"]
-            missing = reader.db.execute(
-                "SELECT count(*) FROM mention WHERE body NOT IN (SELECT id FROM body)"
-            ).fetchone()
-            if missing[0]:
-                troubles.append(f"{missing[0]} mentions of message bodies that are not there")
-            try:
-                for project in [row[0] for row in reader.db.execute("SELECT name FROM project")]:
-                    everything = Query(project=project, start_ns=ALL_TIME[0], limit=500)
-                    while True:
-                        page = reader.find_spans(everything)
-                        if page.cursor is None:
-                            break
-                        everything = msgspec.structs.replace(everything, cursor=page.cursor)
-            except StorageError as error:
-                troubles.append(str(error))
-        return troubles
+        return self._read(troubles)
 
     def figures(self) -> dict[str, int]:
         """Rows and bytes, for `vestigo doctor`."""
@@ -222,6 +205,8 @@ class SQLiteTraceStorage:
             reader.db.execute("BEGIN")  # one state of the file for all statements of an answer
             try:
                 return question(reader)
+            except (msgspec.MsgspecError, ValueError, TypeError, LookupError) as error:
+                raise StorageError(f"{self.path} is damaged: {error}; run `vestigo verify`") from error
             finally:
                 reader.db.execute("ROLLBACK")
 

@@ -4,12 +4,13 @@ import os
 import threading
 import weakref
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
+from vestigo.diagnostics import trouble
 from vestigo.errors import SettingsError, StorageError
 from vestigo.matching import has_phrase, tokens
 from vestigo.query import check_time, is_late
@@ -41,7 +42,45 @@ def connect(path: str, *, read_only: bool = False) -> apsw.Connection:
         db.pragma("query_only", True)
         db.set_progress_handler(is_late, _STEPS)
         db.authorizer = _authorize
+    else:
+        db.set_wal_hook(_LogLength())
     return db
+
+
+class _LogLength:
+    """After each commit: folds the write-ahead log into the file, and keeps readers from making it ever longer.
+
+    A log begins anew only in a moment when no reader needs it, which under load may never come by itself. So above
+    `_LONG` writers wait for that moment, and where a reader holds on they go on and tell of it.
+    """
+
+    def __init__(self) -> None:
+        self._next = _LONG
+
+    def __call__(self, db: apsw.Connection, name: str, pages: int) -> int:
+        if pages < self._next:
+            self._next = max(_LONG, min(self._next, pages + _LONG))
+            if pages >= _FOLD:
+                with suppress(apsw.Error):  # the commit stands, whatever becomes of this
+                    db.wal_checkpoint(name, apsw.SQLITE_CHECKPOINT_PASSIVE)
+            return apsw.SQLITE_OK
+        db.set_busy_timeout(_PATIENCE_MS)
+        try:
+            db.wal_checkpoint(name, apsw.SQLITE_CHECKPOINT_RESTART)
+            self._next = _LONG
+        except apsw.Error as error:
+            self._next = pages + _LONG
+            trouble("sqlite.log", f"the write-ahead log of {db.filename} has {pages} pages; end its readers: {error}")
+        finally:
+            db.set_busy_timeout(_BUSY_MS)
+        return apsw.SQLITE_OK
+
+
+_FOLD: Final = 1_000
+"""Pages of the log from which it is folded into the file, as by SQLite itself."""
+_LONG: Final = 8_000
+"""Pages, some 32 MB, from which writers wait."""
+_PATIENCE_MS: Final = 2_000
 
 
 _STEPS: Final = 5_000

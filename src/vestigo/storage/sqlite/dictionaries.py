@@ -7,7 +7,6 @@ with the old one are written anew, a few at a time.
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from vestigo.storage.sqlite.bodies import Codec
@@ -19,10 +18,12 @@ if TYPE_CHECKING:
 
 COMPRESSED: Final = (("body", "content", "body"), ("span", "record", "span"), ("log", "record", "span"))
 """Table, column and class of dictionary of everything that is compressed."""
-_WORD: Final = re.compile(rb"[0-9A-Za-z_\x80-\xff]+")
+_LETTER: Final = rb"[0-9A-Za-z_\x80-\xff]"
+_WORD: Final = re.compile(_LETTER + rb"+")
+_PAIR: Final = re.compile(rb"(?<!%b)(?=(%b+[^0-9A-Za-z_\x80-\xff]{1,3}%b+))" % ((_LETTER,) * 3))
+"""Two words with at most three bytes between them; those of a row overlap."""
 _PIECE: Final = 6  # bytes: a longer word is known by its parts, since a dictionary cuts words
 _SHORTEST: Final = 4
-_GAP: Final = 3  # bytes between two words that make a pair
 _RECENT: Final = 2_000  # records of each table that show what is in use
 _SEEN: Final = 200_000
 _START: Final = bytes.fromhex("010000000400000008000000")  # ends a dictionary's tables (RFC 8878, section 5)
@@ -30,12 +31,9 @@ _START: Final = bytes.fromhex("010000000400000008000000")  # ends a dictionary's
 
 def pieces(content: bytes) -> Iterator[bytes]:
     """What a text is known by: its words or parts of them, and pairs of words that stand together."""
-    words = list(_WORD.finditer(content))
-    for word in words:
-        yield from _parts(word[0])
-    for first, second in pairwise(words):
-        if second.start() - first.end() <= _GAP:
-            yield content[first.start() : second.end()]
+    for word in _WORD.findall(content):
+        yield from _parts(word)
+    yield from _PAIR.findall(content)
 
 
 def _parts(word: bytes) -> Iterator[bytes]:
@@ -71,15 +69,13 @@ class Suspects:
         known = self._known
         if not known:
             return
-        words = list(_WORD.finditer(content))
+        words = set(_WORD.findall(content)) - self._seen
+        self._seen |= words
+        self.found |= known & words
         for word in words:
-            if word[0] not in self._seen:
-                self._seen.add(word[0])
-                self.found.update(known.intersection(_parts(word[0])))
-        for first, second in pairwise(words):
-            pair = content[first.start() : second.end()]
-            if pair in known:
-                self.found.add(pair)
+            if len(word) > _PIECE:
+                self.found.update(known.intersection(_parts(word)))
+        self.found |= known.intersection(_PAIR.findall(content))
         if len(self._seen) > _SEEN:
             self._seen.clear()
 

@@ -68,7 +68,7 @@ class Eraser:
 
     def erase(self) -> None:
         """Delete the rows of what matches; what arrives meanwhile is looked for again."""
-        self._make_room()
+        self.make_room()
         self._finish_interrupted()
         for _ in range(_PASSES):
             found = self._erase_traces()
@@ -77,7 +77,7 @@ class Eraser:
                 return
         self._report.arrived = len(self._steps.read(lambda reader: matching_traces(reader, self._query, 1_000))[0])
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
         """Empty the write-ahead log, if nobody needs it now: on a full disk deletions have to fit into it."""
         db = connect(self._steps.path)
         try:
