@@ -43,6 +43,7 @@ from vestigo.storage.sqlite.conditions import (
 )
 from vestigo.storage.sqlite.points import find_points
 from vestigo.storage.sqlite.rollups import HOUR_NS, read_group, spans_of_hours, whole_hours
+from vestigo.storage.sqlite.words import phrases_of, trace_says
 
 T = TypeVar("T")
 _CHUNK: Final = 200  # candidates that are decoded and checked at a time
@@ -253,9 +254,18 @@ class Reader:
             " (SELECT text FROM term WHERE id = trace.user), weight"
             f" FROM trace WHERE {self._window(query, 'trace')} AND {place} AND {condition.sql} ORDER BY {order}"
         )
+        phrases = None
+        if not condition.exact:
+            phrases = phrases_of(query.filter, Conditions(self._ask, self._project(query.project) or 0))
         for row in self.db.execute(sql, (*after, *condition.parameters)):
             trace_id = row[1].hex()
-            if condition.exact or self._trace_matches(query, trace_id):
+            if condition.exact:
+                matching = True
+            elif phrases is not None:
+                matching = trace_says(self, row[0], phrases)
+            else:
+                matching = self._trace_matches(query, trace_id)
+            if matching:
                 yield self._summary(row, trace_id)
 
     def _trace_matches(self, query: Query, trace_id: str) -> bool:
