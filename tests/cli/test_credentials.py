@@ -219,3 +219,37 @@ def test_verify_finds_a_log_that_was_taken_away(vestigo, place, url):
     code, out, _ = vestigo("verify", "--storage", url)
     assert code == 1
     assert "it was cut" in out
+
+
+# --- the terminal
+
+
+def test_a_password_is_asked_for_twice_and_unseen(vestigo, place, monkeypatch):
+    """Two that differ are refused, and no user is added."""
+    answers = [GOOD, "another one of these"]
+    asked = []
+
+    def getpass(prompt):
+        asked.append(prompt)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr("getpass.getpass", getpass)
+    monkeypatch.setattr(io.StringIO, "isatty", lambda _: True, raising=False)
+    code, _, err = vestigo("user", "add", "ann")
+    assert code == 2
+    assert "not the same" in err
+    assert asked == ["password of ann: ", "again: "]
+    answers[:] = [GOOD] * 2
+    asked.clear()
+    assert vestigo("user", "add", "ann")[0] == 0
+    accounts = Accounts(place / "accounts.db")
+    assert accounts.right_password("ann", GOOD)
+    accounts.close()
+
+
+def test_what_is_not_installed_is_told(vestigo, monkeypatch):
+    """With the remedy, and no traceback."""
+    monkeypatch.setitem(sys.modules, "vestigo.server.accounts", None)
+    code, _, err = vestigo("key", "list")
+    assert code == 2
+    assert "pip install 'vestigo[server]'" in err

@@ -8,6 +8,8 @@ import time
 import apsw
 import pytest
 
+from vestigo import diagnostics
+from vestigo.diagnostics import counters
 from vestigo.errors import SchemaError, StorageError
 from vestigo.server import audit as module
 from vestigo.server.accounts import Accounts
@@ -100,6 +102,51 @@ def test_a_failed_write_loses_nothing_that_was_noted(log):
     log.flush()
     log._thread = None
     assert stored(log.path) == [("read", "1")]
+
+
+def fill_the_disk(log):
+    """Let the file not grow any more, and fill what it has; what lets it grow again."""
+    db = log._connections.writer()
+    db.pragma("max_page_count", db.pragma("page_count"))
+    with pytest.raises(StorageError, match="the disk is full"):
+        fill(log, 1_000)
+    return lambda: db.pragma("max_page_count", 1_000_000)
+
+
+def test_a_full_disk_refuses_changes_and_keeps_reads_waiting(log):
+    """append fails, what is noted waits and is told of; with room again everything is written, in one chain."""
+    with_room = fill_the_disk(log)
+    before = log.head_path.read_bytes()
+    failed = counters.get("failed.audit")
+    for number in range(200):
+        log.note(Entry(principal="a", action="noted", object=str(number)))
+    deadline = time.monotonic() + 10
+    while counters.get("failed.audit") == failed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert counters.get("failed.audit") > failed
+    with pytest.raises(StorageError, match="the disk is full"):
+        log.erase(["trace 1"], by="a")
+    assert log.head_path.read_bytes() == before
+    with_room()
+    log.flush()
+    noted = [name for action, name in stored(log.path) if action == "noted"]
+    assert noted == [str(number) for number in range(200)]
+    assert log.verify() == []
+
+
+def test_a_head_that_cannot_be_kept_is_told_of_and_no_more(log, caplog):
+    """The entry is on the disk; the older head is right too."""
+    fill(log, 1)
+    folder = log.head_path.with_suffix(".folder")
+    log.head_path.rename(folder)
+    log.head_path.mkdir()
+    diagnostics._last_told.clear()
+    fill(log, 1)
+    assert "head of the audit log cannot be kept" in caplog.text
+    log.head_path.rmdir()
+    folder.rename(log.head_path)
+    assert log.verify() == []
+    assert log.head()[0] == 2
 
 
 WRITER = """

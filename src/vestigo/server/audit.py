@@ -11,7 +11,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -155,16 +156,10 @@ class Audit:
         self.flush()
         wanted = [word for word in words if word]
         with self._writing, storage_errors(self.path), self._connections.lock:
-            db = self._connections.writer()
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction() as db:
                 gone = sorted({number for word in wanted for number in erase(db, word)})
                 for chunk in chunks(gone):
                     insert(db, [_now(Entry(principal=by, action=ERASED, detail={"sequences": chunk}))])
-                db.execute("COMMIT")
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
             db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self._move_anchors(db)
         return len(gone)
@@ -229,7 +224,9 @@ class Audit:
                 return
             try:
                 with storage_errors(self.path), self._connections.lock:
-                    self._transact([*noted, *map(_now, last)])
+                    with self._transaction() as db:
+                        insert(db, [*noted, *map(_now, last)])
+                    self._move_anchors(db)
             except BaseException:
                 with self._change:
                     self._waiting.extendleft(reversed(noted))
@@ -238,17 +235,17 @@ class Audit:
                 with self._change:
                     self._change.notify_all()
 
-    def _transact(self, entries: Sequence[Entry]) -> None:
+    @contextmanager
+    def _transaction(self) -> Generator[apsw.Connection]:
         db = self._connections.writer()
         db.execute("BEGIN IMMEDIATE")
         try:
-            insert(db, entries)
+            yield db
             db.execute("COMMIT")
         except BaseException:
-            if db.in_transaction:
+            if db.in_transaction:  # a full disk has ended it already
                 db.execute("ROLLBACK")
             raise
-        self._move_anchors(db)
 
     def _flush_for_ever(self) -> None:
         while True:
