@@ -224,6 +224,11 @@ def test_verify_finds_a_log_that_was_taken_away(vestigo, place, url):
 # --- the terminal
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 def test_a_password_is_asked_for_twice_and_unseen(vestigo, place, monkeypatch):
     """Two that differ are refused, and no user is added."""
     answers = [GOOD, "another one of these"]
@@ -234,7 +239,7 @@ def test_a_password_is_asked_for_twice_and_unseen(vestigo, place, monkeypatch):
         return answers[len(asked) - 1]
 
     monkeypatch.setattr("getpass.getpass", getpass)
-    monkeypatch.setattr(io.StringIO, "isatty", lambda _: True, raising=False)
+    monkeypatch.setattr(io, "StringIO", Terminal)
     code, _, err = vestigo("user", "add", "ann")
     assert code == 2
     assert "not the same" in err
