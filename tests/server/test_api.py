@@ -1,5 +1,8 @@
 """Status, projects and deletion, and what holds for every route of `/api`."""
 
+import asyncio
+
+import httpx
 import pytest
 from served import BOT, SHOP, STORAGES, T0, S, served
 from starlette.testclient import TestClient
@@ -122,3 +125,28 @@ def test_a_question_that_takes_too_long_ends(tmp_path):
         late = client.get("/api/spans", params={"q": "input~refund"})
         assert (late.status_code, late.json()["error"]["code"]) == (504, "query_timeout")
         assert "narrow the window" in late.json()["error"]["message"]
+
+
+@pytest.fixture
+def patient(tmp_path):
+    with served("sqlite", tmp_path, query_timeout_s=1.0) as pair:
+        yield pair
+
+
+async def test_a_long_question_holds_nobody_else_up(patient):
+    """While one regex goes over all messages until its time is up, other questions are answered."""
+    server, client = patient
+    said = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": [{"role": "user", "content": "x" * 2_000}]}
+    for batch in range(4):
+        spans = [Span(f"{batch:032x}", f"{n:016x}", "x", T0 + n, end_ns=T0, attributes=said) for n in range(2_000)]
+        server.storage.write(Batch(spans))
+    transport = httpx.ASGITransport(app=client.app)
+    headers = {"authorization": client.headers["authorization"]}
+    async with httpx.AsyncClient(transport=transport, base_url=str(client.base_url), headers=headers) as asker:
+        slow = asyncio.create_task(asker.get("/api/spans", params={"q": "input~never.*there"}))
+        others = 0
+        while not slow.done():
+            assert (await asker.get("/api/traces", params={"limit": 3})).status_code == 200
+            others += 1
+        assert (await slow).status_code in {200, 504}
+        assert others >= 3
