@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import random
 import re
+import sys
 from pathlib import Path
 
 import apsw
@@ -14,12 +15,16 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 
 import vestigo.server
+from vestigo import semconv
 from vestigo.server import ROUTES, Server, chain, create_app, guard
 from vestigo.server.audit import AuditQuery
 from vestigo.server.chain import SCHEMA, Entry, check_chain, head_of, insert
 from vestigo.server.gate import Gate
 from vestigo.server.grants import SCOPES
 from vestigo.settings import ServerSettings
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "server"))
+import served
 
 pytestmark = pytest.mark.faults
 
@@ -176,6 +181,61 @@ def test_what_stands_in_no_route_is_refused(client, keys):
         for method in METHODS:
             if method != "HEAD" and (method, path) not in known:
                 assert client.request(method, path, headers=bearer(keys["right"])).status_code == 405, (method, path)
+
+
+FURTHER = {
+    "/api/facets": "&fields=service,model,user",
+    "/api/values": "&field=user",
+    "/api/complete": "&q=user:&at=5",
+    "/api/spans/{trace_id}/{span_id}": f"&field={semconv.INPUT_MESSAGES}",
+    "/api/traces/{trace_id}/match": "&q=kind:llm",
+    "/api/series": "&by=model",
+}
+"""What some routes have to be asked besides, so that they would tell something."""
+SAID = re.compile(
+    r"refund|slow\.call|nightly|gpt-4o|helpful|execute_tool|TimeoutError|10\.0\.0\.7|queue\.depth|\bann\b|\bbob\b|\bs1\b"
+)
+"""What only the records of the other project say."""
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_no_route_tells_of_another_project(tmp_path, kind):
+    """One who may everything in his own project asks every route for ids of another: nothing of it comes."""
+    with served.served(kind, tmp_path, open_ingest=False) as (server, client):
+        own = bearer(server.accounts.create_key("own", {"other": SCOPES}, "test"))
+        told = set()
+        for route in ROUTES:
+            if route.method != "GET" or not route.project or route.path == "/api/live":
+                continue
+            for trace_id, span_id in ((served.SHOP, served.CALL), (served.BOT, served.OPEN)):
+                path = route.path.replace("{trace_id}", trace_id).replace("{span_id}", span_id)
+                more = FURTHER.get(route.path, "")
+                refused = client.get(f"{path}?project=other{more}", headers=own)
+                assert not SAID.search(refused.text), (route.path, refused.text)
+                assert client.get(f"{path}?project=default{more}", headers=own).status_code == 403
+                if SAID.search(client.get(f"{path}?project=default{more}").text):
+                    told.add(route.path)
+        assert len(told) >= 14, f"this test would see nothing: {told}"
+
+
+def test_nothing_of_another_project_can_be_changed(tmp_path):
+    """Deletions, erasures and scores for ids of another project leave it as it was."""
+    with served.served("sqlite", tmp_path, open_ingest=False) as (server, client):
+        own = bearer(server.accounts.create_key("own", {"other": SCOPES}, "test"))
+        before = client.get("/api/traces").json(), client.get(f"/api/traces/{served.SHOP}").json()
+        score = {"trace_id": served.SHOP, "span_id": served.CALL, "name": "mine", "value": 1}
+        asked = [
+            ("DELETE", "/api/traces?project=other&everything=yes", None),
+            ("POST", "/api/erase?project=other", {"user": "ann"}),
+            ("POST", "/api/erase?project=other", {"trace": served.SHOP}),
+            ("POST", "/api/scores?project=other", score),
+            ("PUT", "/api/retention?project=other", {"days": 1.0}),
+        ]
+        taken = [client.request(method, place, json=body, headers=own).status_code for method, place, body in asked]
+        assert max(taken) < 500
+        assert taken[:3] == [200, 200, 200]
+        assert (client.get("/api/traces").json(), client.get(f"/api/traces/{served.SHOP}").json()) == before
+        assert "mine" not in client.get("/api/scores").text
 
 
 # --- E5: names, origins, methods, cookies, headers
