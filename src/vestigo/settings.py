@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     """Further headers of requests to an http storage, as key=value by comma."""
     export_form: Literal["auto", "json", "protobuf"] = "auto"
-    """Form of those requests; auto is protobuf where opentelemetry-proto is installed, else json."""
+    """Form of those requests; auto is json, or protobuf where the server takes no json."""
     export_timeout_s: float = 10.0
     """The longest that one of those requests may take."""
     spool_bytes: int = 256 * 1024 * 1024

@@ -120,7 +120,7 @@ def test_what_may_be_tried_again_is(status):
 def test_what_may_not_be_tried_again_is_dropped_and_counted(status):
     """Once, by reason, and the next batch goes its way."""
     with sink(script=[status]) as server:
-        exporter = OTLPExporter(server.url)
+        exporter = OTLPExporter(server.url, form="json")
         exporter.write(Batch(spans(3)))
         exporter.write(Batch(spans(2)))
         assert [told for *_, told in server.requests] == [status, 200]
@@ -459,7 +459,32 @@ def test_protobuf_that_is_not_installed_is_told_or_not_used(monkeypatch):
     with pytest.raises(SettingsError, match="opentelemetry-proto"):
         OTLPExporter("http://x", form="protobuf")
     monkeypatch.undo()
-    assert OTLPExporter("http://x").form == "protobuf"
+    assert OTLPExporter("http://x", form="protobuf").form == "protobuf"
+
+
+def test_a_server_without_json_gets_protobuf(monkeypatch):
+    """After its first 415, also what waits as JSON; without protobuf, or where JSON was asked for, it is lost."""
+    with sink(script=[415]) as server:
+        exporter = OTLPExporter(server.url)
+        waiting = next(exporter.frames(Batch(spans(2, begin=10))))
+        exporter.write(Batch(spans(3)))
+        exporter.write(Batch(spans(3, begin=3)))
+        assert exporter.send(waiting).dropped == {}
+        kinds = [headers["Content-Type"].rpartition("/")[2] for _, _, headers, _ in server.requests]
+        assert kinds == ["json", "x-protobuf", "x-protobuf", "x-protobuf"]
+        assert [span.name for span in server.spans] == ["s0", "s1", "s2", "s3", "s4", "s5", "s10", "s11"]
+        assert exporter.figures() == {}
+        exporter.close()
+    with sink(415) as server:
+        exporter = OTLPExporter(server.url, form="json")
+        exporter.write(Batch(spans(3)))
+        monkeypatch.setattr(exporters, "find_spec", lambda _: None)
+        other = OTLPExporter(server.url)
+        other.write(Batch(spans(3)))
+        assert exporter.figures() == other.figures() == {"dropped.refused": 3}
+        assert len(server.requests) == 2
+        exporter.close()
+        other.close()
 
 
 def test_headers_come_from_the_environment_too(monkeypatch):

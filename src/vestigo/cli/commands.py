@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +27,7 @@ from vestigo.storage.policies import Policies
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DEPENDENCIES = ("msgspec", "google-re2", "apsw", "backports.zstd", "genai-prices", "openai", "structlog")
 _EXPORT_TRACES = 500
+_SECRET = ("redact_hash_key", "api_key", "headers")
 
 
 def settings_of(given: argparse.Namespace) -> Settings:
@@ -199,12 +200,14 @@ def doctor(given: argparse.Namespace) -> int | None:
     print(render.paint("settings", "bold"))
     for name in Settings.__struct_fields__:
         source = "option" if name in arguments else "environment" if environment_value(name) else "default"
-        value = "(set)" if name == "redact_hash_key" and settings.redact_hash_key else getattr(settings, name)
+        value = getattr(settings, name)
+        if name in _SECRET and value:
+            value = "(set)"
         print(f"  {name:<22}{render.plain(value):<40} {source}")
     print(render.paint("storage", "bold"))
     url = default_storage_url(settings)
     print(f"  {url}")
-    with closing(storage_of(settings)) as storage:
+    with closing(storage_of(settings)) if not url.startswith("http") else nullcontext() as storage:
         for name, value in getattr(storage, "figures", dict)().items():
             print(f"  {name:<22}{value:,}")
     print(render.paint("redaction in force", "bold"))

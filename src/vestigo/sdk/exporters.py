@@ -70,6 +70,7 @@ class OTLPExporter:
         own = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.endpoint = Endpoint(endpoint, {**(headers or {}), **own}, timeout_s)
         self.form: otlp.Form = _form(form)
+        self._auto = form == "auto"
         # imports what it needs here: a child that is forked while a thread of ours imports would wait for ever
         otlp.decode("traces", self.form, otlp.encode("traces", self.form, []))
         self.counters = Counters()
@@ -144,6 +145,8 @@ class OTLPExporter:
 
     def send(self, frame: Frame, timeout_s: float | None = None) -> Outcome:
         """Post one request, and its halves where it is too large. Counts nothing but attempts."""
+        if self._auto and frame.form != self.form and (other := self._in_our_form(frame)) is not None:
+            frame = other
         headers = {"Content-Type": _CONTENT_TYPES[frame.form], "X-Vestigo-Project": quote(frame.project, safe="")}
         if frame.gzip:
             headers["Content-Encoding"] = "gzip"
@@ -153,6 +156,9 @@ class OTLPExporter:
             self.counters.add("retried")
             return Outcome(self._wait_s(answer), answer.why)
         self._failures = 0
+        if answer.status == 415 and self._auto and frame.form == "json" and _has_protobuf():
+            self.form = "protobuf"
+            return self.send(frame, timeout_s)
         if answer.status == 413 and frame.records > 1:
             return self._send_halves(frame, timeout_s)
         if not 200 <= answer.status < 300:
@@ -160,6 +166,12 @@ class OTLPExporter:
             return Outcome(None, answer.why, {name: frame.records})
         rejected, why = _rejected(frame, answer)
         return Outcome(None, why, {"dropped.rejected": rejected} if rejected else {})
+
+    def _in_our_form(self, frame: Frame) -> Frame | None:
+        try:
+            return _again(msgspec.structs.replace(frame, form=self.form), _records(frame))
+        except _UNREADABLE:
+            return None
 
     def _wait_s(self, answer: Answer) -> float:
         """Exponential with jitter, or a little more than what the server asks for."""
@@ -383,10 +395,14 @@ def spool_name(url: str, project: str) -> str:
 
 
 def _form(asked: str) -> otlp.Form:
-    has_protobuf = find_spec("opentelemetry") is not None and find_spec("opentelemetry.proto") is not None
-    if asked == "protobuf" and not has_protobuf:
+    """JSON where nobody asks for the other: it costs a third of the time, and every server should take it."""
+    if asked == "protobuf" and not _has_protobuf():
         raise SettingsError("form 'protobuf' needs the package opentelemetry-proto; install it, or give 'json'")
-    return "protobuf" if has_protobuf and asked != "json" else "json"
+    return "protobuf" if asked == "protobuf" else "json"
+
+
+def _has_protobuf() -> bool:
+    return find_spec("opentelemetry") is not None and find_spec("opentelemetry.proto") is not None
 
 
 def _halves(records: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
