@@ -3,6 +3,8 @@
 64-bit times are decimal strings, since numbers of JavaScript hold 53 bits.
 """
 
+import asyncio
+import gzip
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +15,7 @@ from vestigo.matching import message_text
 from vestigo.normalize import messages
 from vestigo.query import TraceGroup, TraceSummary
 from vestigo.record import Log, Messages, Point, Span, Value
+from vestigo.server.routes import Call
 
 PREVIEW: Final = 160
 """Characters of a preview."""
@@ -178,9 +181,30 @@ class GroupPage(Struct):
     cursor: str | None
 
 
-def answer(told: Struct) -> Response:
-    """A struct as the JSON of an answer."""
-    return Response(msgspec.json.encode(told), media_type="application/json")
+async def answer(call: Call, told: Struct | bytes) -> Response:
+    """A struct, or JSON made elsewhere, as the answer to a call: with gzip where the caller takes it."""
+    body = told if isinstance(told, bytes) else msgspec.json.encode(told)
+    headers = {"Vary": "Accept-Encoding"}
+    if len(body) >= _WORTH_BYTES and takes_gzip(call.request.headers.get("accept-encoding", "")):
+        headers["Content-Encoding"] = "gzip"
+        if len(body) < _QUICK_BYTES:
+            body = gzip.compress(body, 5, mtime=0)
+        else:
+            body = await asyncio.to_thread(gzip.compress, body, 5, mtime=0)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+_WORTH_BYTES: Final = 1_000
+_QUICK_BYTES: Final = 64 * 1024  # a millisecond; more would hold up other requests
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an `Accept-Encoding` lists gzip, or anything, and not with a weight of 0."""
+    for part in accepted.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() in {"gzip", "*"}:
+            return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
 
 
 def trace_row(trace: TraceSummary, telling: Span | None = None) -> TraceRow:

@@ -77,7 +77,7 @@ async def status(call: Call) -> Response:
         storage=storage, counters=server.counters.snapshot(),
         redaction=[RuleRow(rule.name, rule.kind, rule.on) for rule in rules],
     )  # fmt: skip
-    return answer(told)
+    return await answer(call, told)
 
 
 def shown_settings(settings: ServerSettings) -> list[SettingRow]:
@@ -107,7 +107,7 @@ async def projects(call: Call) -> Response:
     """Those that the caller may read, out of all that have records or stand in a grant."""
     stored = await call.ask(call.server.storage.projects)
     known = {*stored, *call.principal.projects, call.server.settings.project}
-    return answer(Projects(sorted(name for name in known if call.principal.may("read", name))))
+    return await answer(call, Projects(sorted(name for name in known if call.principal.may("read", name))))
 
 
 async def delete(call: Call) -> Response:
@@ -120,7 +120,7 @@ async def delete(call: Call) -> Response:
     found = await asyncio.to_thread(call.server.storage.erase, query)  # longer than a question may take
     told: dict[str, Any] = msgspec.to_builtins(found)
     told |= {name: str(value) for name, value in told.items() if name.endswith("_ns")}
-    return answer(Deleted(traces=found.traces, complete=found.clean, report=told))
+    return await answer(call, Deleted(traces=found.traces, complete=found.clean, report=told))
 
 
 ROUTES: Final[tuple[Route, ...]] = (

@@ -121,7 +121,7 @@ async def series(call: Call) -> Response:
     by, step_ns = names_of(asked.by, "fields", MAX_FIELDS), width_ns(asked.step)
     grouping = check_grouping(Grouping(by=by, step_ns=step_ns, measures=_stored(wanted)))
     rows = await call.ask(lambda: call.server.storage.aggregate(query, grouping))
-    return answer(series_of(rows, wanted, by, step_ns, asked.groups))
+    return await answer(call, series_of(rows, wanted, by, step_ns, asked.groups))
 
 
 def _stored(wanted: tuple[str, ...]) -> tuple[Measure, ...]:
@@ -185,7 +185,9 @@ async def facets(call: Call) -> Response:
         if field not in _LISTED:
             check_grouping(Grouping(by=(field,)))
     storage = call.server.storage
-    return answer(Facets(await call.ask(lambda: [facet(storage, query, field, asked.limit) for field in fields])))
+    return await answer(
+        call, Facets(await call.ask(lambda: [facet(storage, query, field, asked.limit) for field in fields]))
+    )
 
 
 def facet(storage: Storage, query: Query, field: str, limit: int) -> Facet:
@@ -214,7 +216,9 @@ async def values(call: Call) -> Response:
     many = 10_000 if asked.prefix else asked.limit
     found = await call.ask(lambda: call.server.storage.values(asked.field, msgspec.structs.replace(query, limit=many)))
     prefix = asked.prefix.casefold()
-    return answer(FieldValues([value for value in found if value.casefold().startswith(prefix)][: asked.limit]))
+    return await answer(
+        call, FieldValues([value for value in found if value.casefold().startswith(prefix)][: asked.limit])
+    )
 
 
 # --- errors
@@ -237,7 +241,7 @@ async def errors(call: Call) -> Response:
         groups = error_groups(page.items)
         return Errors(groups=groups[: asked.limit], spans_read=len(page), complete=page.cursor is None)
 
-    return answer(await call.ask(ask))
+    return await answer(call, await call.ask(ask))
 
 
 def error_groups(spans: list[Span]) -> list[ErrorGroup]:

@@ -87,7 +87,7 @@ async def complete(call: Call) -> Response:
     word = word_before(asked.q, min(asked.at, len(asked.q)))
     items = await call.ask(lambda: suggestions(call.server.storage, query, word))
     end = word.start + len(word.text)
-    return answer(Completion(start=word.start, end=end, items=items[:_MOST], error=mistake(asked.q)))
+    return await answer(call, Completion(start=word.start, end=end, items=items[:_MOST], error=mistake(asked.q)))
 
 
 def word_before(text: str, at: int) -> Word:

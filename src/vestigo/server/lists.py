@@ -33,7 +33,7 @@ async def traces(call: Call) -> Response:
         return page, read_telling_spans(storage, call.project, [trace.trace_id for trace in page])
 
     page, telling = await call.ask(ask)
-    return answer(TracePage([trace_row(trace, telling.get(trace.trace_id)) for trace in page], page.cursor))
+    return await answer(call, TracePage([trace_row(trace, telling.get(trace.trace_id)) for trace in page], page.cursor))
 
 
 async def spans(call: Call) -> Response:
@@ -43,7 +43,7 @@ async def spans(call: Call) -> Response:
         page = storage.find_spans(query)
         return SpanPage([span_row(span) for span in page], page.cursor)
 
-    return answer(await call.ask(ask))
+    return await answer(call, await call.ask(ask))
 
 
 async def logs(call: Call) -> Response:
@@ -53,7 +53,7 @@ async def logs(call: Call) -> Response:
         page = storage.find_logs(query)
         return LogPage([log_row(log) for log in page], page.cursor)
 
-    return answer(await call.ask(ask))
+    return await answer(call, await call.ask(ask))
 
 
 async def points(call: Call) -> Response:
@@ -63,7 +63,7 @@ async def points(call: Call) -> Response:
         page = storage.find_points(query)
         return PointPage([point_row(point) for point in page], page.cursor)
 
-    return answer(await call.ask(ask))
+    return await answer(call, await call.ask(ask))
 
 
 async def sessions(call: Call) -> Response:
@@ -77,7 +77,7 @@ async def users(call: Call) -> Response:
 async def _groups(call: Call, field: GroupField) -> Response:
     query = query_of(call.project, call.query)
     page = await call.ask(lambda: call.server.storage.find_groups(query, field))
-    return answer(GroupPage([group_row(group) for group in page], page.cursor))
+    return await answer(call, GroupPage([group_row(group) for group in page], page.cursor))
 
 
 ROUTES: Final = (

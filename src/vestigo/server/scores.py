@@ -84,7 +84,7 @@ async def write(call: Call) -> Response:
         server.accepted(batch)
 
     await call.ask(store)
-    return answer(Scored(log.log_id))
+    return await answer(call, Scored(log.log_id))
 
 
 _AUTHOR: Final = "vestigo.author"
@@ -118,7 +118,7 @@ async def scores(call: Call) -> Response:
         limit=query.limit, cursor=query.cursor,
     )  # fmt: skip
     page = await call.ask(lambda: call.server.storage.find_logs(question))
-    return answer(ScorePage([score_row(log) for log in page], page.cursor))
+    return await answer(call, ScorePage([score_row(log) for log in page], page.cursor))
 
 
 def score_row(log: Log) -> ScoreRow:

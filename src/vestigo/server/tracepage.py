@@ -158,7 +158,7 @@ async def trace(call: Call) -> Response:
     found = await call.ask(ask)
     if found.trace is None and not found.logs:
         raise _unknown("trace", trace_id)
-    return answer(found)
+    return await answer(call, found)
 
 
 async def skeleton(call: Call) -> Response:
@@ -175,7 +175,7 @@ async def skeleton(call: Call) -> Response:
     found = await call.ask(ask)
     if found is None:
         raise _unknown("trace", trace_id)
-    return Response(found, media_type="application/json")
+    return await answer(call, found)
 
 
 async def match(call: Call) -> Response:
@@ -183,7 +183,7 @@ async def match(call: Call) -> Response:
     found = await call.ask(lambda: matching_places(call.server.storage, call.project, trace_id, filter_))
     if found is None:
         raise _unknown("trace", trace_id)
-    return answer(Matching(found))
+    return await answer(call, Matching(found))
 
 
 async def span(call: Call) -> Response:
@@ -204,7 +204,7 @@ async def span(call: Call) -> Response:
     found = await call.ask(ask)
     if found is None:
         raise _unknown("span", span_id)
-    return Response(found, media_type="application/json")
+    return await answer(call, found)
 
 
 def detail(span: Span, logs: list[Log], more_logs: bool) -> SpanDetail:
