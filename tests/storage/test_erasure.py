@@ -47,7 +47,14 @@ def crowd(count, secret="", first=1):
         ann = number % 10 == 0
         text = text_of(rng, common, 25) + (f" {secret} number {rng.randrange(5)} of her own" if ann else "")
         batch.spans.append(call(number, "ann@example.org" if ann else f"user{number % 7}", text))
-        batch.logs.append(Log(number * 1000, body=text, trace_id=id_of(number), log_id=id_of(number)))
+        batch.logs.append(
+            Log(
+                number * 1000,
+                body=f"{text} {'Drehleierspieler' if ann else 'nobody'}",
+                trace_id=id_of(number),
+                log_id=id_of(number),
+            )
+        )
     return batch
 
 
@@ -102,7 +109,16 @@ def test_nothing_of_a_person_is_left_in_any_file(storage):
     assert report.probes > 100
     assert set(report.copies.values()) == {0}
     told = bytes_of(storage)
-    for gone in (secret, "xylopho", "phonistin", "of her own", "ann@example.org", "chat for ann", "key of ann"):
+    for gone in (
+        secret,
+        "xylopho",
+        "phonistin",
+        "of her own",
+        "drehleier",
+        "ann@example.org",
+        "chat for ann",
+        "key of ann",
+    ):
         assert told.count(gone.lower().encode()) == 0, gone
     assert storage.verify() == []
     found = storage.find_spans(EVERYTHING)

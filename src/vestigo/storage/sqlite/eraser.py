@@ -56,7 +56,7 @@ class Eraser:
         self._steps = steps
         self._query = query
         self._report = report
-        self._size = 200
+        self._size = 50
         self._traces: deque[bytes] = deque()
         self._noted: set[tuple[str, Any]] = set()
         self._keys: dict[str, int] = {}
@@ -145,10 +145,7 @@ class Eraser:
         if rows > 0:
             rows -= self._delete_bodies(writer, trace, rows, notes)
         if rows > 0:
-            sql = "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE project = ? AND trace_id = ? LIMIT ?)"
-            db.execute(sql, (project, trace_id, rows))
-            report.logs += db.changes()
-            rows -= db.changes()
+            rows -= self._delete_trace_logs(writer, project, trace_id, rows)
         if rows <= 0:
             notes.add(("trace", trace))
             return 0
@@ -160,16 +157,32 @@ class Eraser:
         return max(1, rows - 1)
 
     def _delete_spans(self, writer: Writer, trace: int, rows: int, notes: set[tuple[str, Any]]) -> int:
-        spans = writer.db.execute(_SPAN, (trace, rows)).fetchall()
-        for number, record, name, origin, *labels in spans:
+        spent = 0
+        for number, record, name, origin, *labels in writer.db.execute(_SPAN, (trace, rows)).fetchall():
+            if spent >= rows:
+                break
             content = writer.codec.decompress(record)
             self._suspect(content)
             writer.take_back(number)
             notes |= {("name", name), ("origin", origin)}
             notes |= {("term", label) for label in labels if label is not None}
             notes |= {("term", self._term(writer, key)) for key in decode_rest(content).attributes if indexed_key(key)}
-        self._report.spans += len(spans)
-        return len(spans)
+            self._report.spans += 1
+            spent += _cost(content)
+        return spent
+
+    def _delete_trace_logs(self, writer: Writer, project: int, trace_id: bytes, rows: int) -> int:
+        sql = "SELECT id, record FROM log WHERE project = ? AND trace_id = ? LIMIT ?"
+        spent = 0
+        for number, record in writer.db.execute(sql, (project, trace_id, rows)).fetchall():
+            if spent >= rows:
+                break
+            content = writer.codec.decompress(record)
+            self._suspect(content)
+            writer.db.execute("DELETE FROM log WHERE id = ?", (number,))
+            self._report.logs += 1
+            spent += _cost(content)
+        return spent
 
     def _term(self, writer: Writer, text: str) -> int:
         """The number of an attribute's key; it stays until the sweep."""
@@ -181,19 +194,25 @@ class Eraser:
     def _delete_bodies(self, writer: Writer, trace: int, rows: int, notes: set[tuple[str, Any]]) -> int:
         db = writer.db
         bodies = [row[0] for row in db.execute("SELECT body FROM mention WHERE trace = ? LIMIT ?", (trace, rows))]
+        spent = 0
         for body in bodies:
+            if spent >= rows:
+                break
+            spent += 1
             db.execute("DELETE FROM mention WHERE body = ? AND trace = ?", (body, trace))
             if db.execute("SELECT 1 FROM mention WHERE body = ? LIMIT 1", (body,)).fetchone() is None:
-                self._delete_body(writer, body, notes)
-        return len(bodies)
+                spent += self._delete_body(writer, body, notes)
+        return spent
 
-    def _delete_body(self, writer: Writer, body: int, notes: set[tuple[str, Any]]) -> None:
+    def _delete_body(self, writer: Writer, body: int, notes: set[tuple[str, Any]]) -> int:
+        """What it cost."""
         db = writer.db
         row = db.execute("SELECT hash, content FROM body WHERE id = ?", (body,)).fetchone()
         if row is None:
-            return
-        if row[1]:
-            self._suspect(writer.codec.decompress(row[1]))
+            return 0
+        content = writer.codec.decompress(row[1]) if row[1] else b""
+        if content:
+            self._suspect(content)
             self._probe(bytes(row[1][:64]), row[0])
         db.execute("DELETE FROM body WHERE id = ?", (body,))
         self._report.bodies += 1
@@ -201,6 +220,7 @@ class Eraser:
             db.execute("DELETE FROM words WHERE rowid = ?", (body,))
             self._report.words += 1
             notes.add(("words", 0))
+        return _cost(content)
 
     def _suspect(self, content: bytes) -> None:
         if self._suspects is not None:
@@ -306,6 +326,11 @@ class Eraser:
         files = sorted(file for file in path.parent.glob(path.name + "*") if not file.name.endswith("-shm"))
         self._report.copies = count_copies(files, probes)
         self._report.probes = len(probes)
+
+
+def _cost(content: bytes) -> int:
+    """Of deleting a record, in rows: long ones take longer."""
+    return 1 + len(content) // 2048
 
 
 def matching_traces(reader: Reader, query: Query, limit: int) -> tuple[list[bytes], str | None]:
