@@ -5,8 +5,13 @@ Redaction comes before anything that is kept or shown is made from a record, and
 rejected alone.
 """
 
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterable
 from itertools import chain
+from multiprocessing.process import BaseProcess
 from typing import Final, TypeVar
 
 import msgspec
@@ -139,6 +144,16 @@ def begin_child(settings: ServerSettings) -> None:
     """Set a child process up; called once in each."""
     global _preparer
     _preparer = Preparer(settings, _child_counters)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its children
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """A killed server leaves no children behind: a pool's children hold both ends of its pipe and would wait on."""
+    parent.join()
+    os._exit(1)
 
 
 def prepare_in_child(signal: Signal, form: Form, data: bytes, project: str) -> bytes:
