@@ -130,6 +130,22 @@ def test_nothing_of_a_person_is_left_in_any_file(storage):
     assert storage._reader().db.execute("SELECT count(*) FROM leftover").fetchone() == (0,)
 
 
+def test_texts_of_logs_leave_the_dictionaries(storage):
+    """A dictionary that was trained on logs has pieces of them; those of a trace that goes are cut out."""
+    rng = random.Random(8)
+    batch = crowd(400)
+    for log, span in zip(batch.logs, batch.spans, strict=True):
+        ann = span.attributes["user.id"] == "ann@example.org"
+        log.body = f"Drehleierspieler {rng.randrange(9)} was here" if ann else f"nobody {rng.randrange(9)} was here"
+    storage.write(Batch([], batch.logs))
+    storage.write(Batch(batch.spans))
+    dictionaries = "SELECT body FROM dictionary"
+    assert any(b"Drehleier" in row[0] for row in storage._reader().db.execute(dictionaries))
+    assert storage.erase(ANN).clean
+    assert b"drehleier" not in bytes_of(storage)
+    assert storage.verify() == []
+
+
 def test_dictionaries_keep_what_others_say_too(storage):
     """Only the erased person's pieces are cut out, so that records stay as small."""
     storage.write(crowd(600, "Xylophonistin"))
