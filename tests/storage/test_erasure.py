@@ -8,12 +8,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from vestigo import FileTraceStorage, InMemoryTraceStorage, SQLiteTraceStorage
+from vestigo import FileTraceStorage, InMemoryTraceStorage, SQLiteTraceStorage, diagnostics
 from vestigo.filtertext import parse_filter
 from vestigo.query import Compare, Query, Text
 from vestigo.record import Batch, Log, NormalForm, Resource, Span
 from vestigo.storage.erasure import Erasure, count_copies
-from vestigo.storage.sqlite import eraser
+from vestigo.storage.sqlite import connection, eraser
 
 EVERYTHING = Query(project="default", limit=100_000)
 ANN = Query(project="default", filter=Compare("user", "=", "ann@example.org"))
@@ -260,3 +260,28 @@ def test_copies_are_counted_across_blocks(tmp_path):
     files = [tmp_path / "a", tmp_path / "gone"]
     assert count_copies(files, [probe, b"not in there at all"]) == {"a": 2, "gone": 0}
     assert count_copies(files, []) == {"a": 0, "gone": 0}
+
+
+def test_the_log_begins_anew_although_readers_come_and_go(storage, monkeypatch, caplog):
+    """Above a length writers wait for a moment without readers; one that holds on is told of, and nothing fails."""
+    monkeypatch.setattr(connection, "_LONG", 200)
+    monkeypatch.setattr(connection, "_PATIENCE_MS", 20)
+    monkeypatch.setattr(diagnostics, "_last_told", {})
+    with storage._connections.lock:
+        storage._connections.writer().set_wal_hook(connection._LogLength())
+    log = Path(f"{storage.path}-wal")
+    reader = apsw.Connection(storage.path)
+    for first in range(1, 1_000, 200):  # a reader that has let go each time
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM span").fetchall()
+        storage.write(crowd(200, first=first))
+        reader.execute("ROLLBACK")
+        storage.write(crowd(1, first=first))
+    assert log.stat().st_size < 8_000_000
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM span").fetchall()
+    for first in range(1_001, 2_000, 200):
+        storage.write(crowd(200, first=first))
+    assert "end its readers" in caplog.text
+    reader.close()
+    assert len(storage.find_traces(EVERYTHING)) == 2_000
