@@ -274,6 +274,51 @@ def test_what_the_server_did_not_take_is_in_the_law(tracer_to):
         assert (figures["stored"], figures["dropped.refused"], figures["dropped.rejected"]) == (7, 3, 2)
 
 
+def test_what_an_earlier_process_left_is_in_no_law_but_its_own(tracer_to):
+    """It is sent, or refused and counted by the exporter; the figures of this process know nothing of it."""
+    with sink(503) as server:
+        first = tracer_to(server.url)
+        make(first, 10)
+        first.flush(5)
+        first.close()
+        server.mode = 400
+        second = tracer_to(server.url)
+        server.wait(lambda: server.requests[-1][-1] == 400)
+        make(second, 3)
+        assert second.flush(10)
+        assert law(second)["dropped.refused"] == 3
+        assert second.pipeline.exporter.counters.get("dropped.refused") == 13
+
+
+def test_the_law_holds_while_a_write_is_under_way():
+    """The exporter has the records already, and the worker has not heard so yet: they are in one place only."""
+
+    class Later:
+        def __init__(self):
+            self.has, self.taken, self.gate = 0, threading.Event(), threading.Event()
+
+        def write(self, batch):
+            self.has += len(batch)
+            self.taken.set()
+            self.gate.wait(20)
+
+        def figures(self):
+            return {"spooled": self.has}
+
+        def close(self): ...
+
+    exporter = Later()
+    tracer = Tracer("t", exporter)
+    make(tracer, 5)
+    threading.Thread(target=tracer.flush, daemon=True).start()
+    assert exporter.taken.wait(20)
+    figures = law(tracer)
+    assert (figures["stored"], figures["queued"], figures["spooled"]) == (0, 0, 5)
+    exporter.gate.set()
+    tracer.close()
+    assert law(tracer)["spooled"] == 5
+
+
 def test_an_open_span_is_shown_to_a_vestigo_only(tracer_to):
     """Others would take it for a span that ended in 1970; it is not counted where it is shown."""
     for is_vestigo in (False, True):

@@ -4,7 +4,7 @@
 never waits for a receiver and never fails what was accepted: what cannot be spooled is dropped and counted.
 """
 
-import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -42,7 +42,6 @@ class Forwarder:
         settings = server.settings
         self._filter = _filter_of(settings.forward_filter)
         self._content = settings.forward_content
-        self._lock = threading.Lock()
         self._place = server.data_dir / "forward"
         self._limit = settings.spool_bytes
         self._exporters: dict[str, OTLPExporter] = {}
@@ -62,9 +61,10 @@ class Forwarder:
             self._receivers[url] = SpoolingExporter(exporter, spool, from_memory=False)
 
     def stop(self, timeout_s: float = _DRAIN_S) -> None:
-        """Send what can be sent in time; the rest stays in the spools."""
+        """Send what can be sent in time to all of them together; the rest stays in the spools."""
+        deadline = time.monotonic() + timeout_s
         for receiver in self._receivers.values():
-            receiver.drain(timeout_s)
+            receiver.drain(max(0.0, deadline - time.monotonic()))
             receiver.close()
 
     # --- records
