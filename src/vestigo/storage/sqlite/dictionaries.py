@@ -26,6 +26,7 @@ _PIECE: Final = 6  # bytes: a longer word is known by its parts, since a diction
 _SHORTEST: Final = 4
 _RECENT: Final = 2_000  # records of each table that show what is in use
 _SEEN: Final = 200_000
+_PAGE: Final = 20_000  # frames that are looked up at a time
 _START: Final = bytes.fromhex("010000000400000008000000")  # ends a dictionary's tables (RFC 8878, section 5)
 
 
@@ -145,8 +146,7 @@ def _write_anew(db: Any, eraser: "Eraser", place: tuple[str, str, str], mark: by
     """Compress anew every frame of a column that names a dictionary: four bytes behind five or six others."""
     table, column, kind = place
     named = f"instr(substr({column}, 6, 5), ?) > 0"
-    rows = db.execute(f"SELECT id FROM {table} WHERE {named}", (mark,)).fetchall()
-    numbers = [row[0] for row in rows]
+    numbers: list[int] = []
 
     def work(writer: "Writer", size: int) -> None:
         chunk = [numbers.pop() for _ in range(min(size, len(numbers)))]
@@ -157,5 +157,12 @@ def _write_anew(db: Any, eraser: "Eraser", place: tuple[str, str, str], mark: by
                 data = writer.codec.compress(kind, writer.codec.decompress(row[0]))
                 writer.db.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (data, number))
 
-    while numbers:
-        eraser.step(work)
+    last = 0
+    while True:
+        sql = f"SELECT id FROM {table} WHERE id > ? AND {named} ORDER BY id LIMIT ?"
+        numbers += [row[0] for row in db.execute(sql, (last, mark, _PAGE)).fetchall()]
+        if not numbers:
+            return
+        last = numbers[-1]
+        while numbers:
+            eraser.step(work)
