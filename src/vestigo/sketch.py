@@ -26,7 +26,8 @@ MAX_BUCKETS = 2048
 _ALPHA = RELATIVE_ERROR * 0.99  # the rounding of the logarithm must fit under the promise too
 _GAMMA = (1 + _ALPHA) / (1 - _ALPHA)
 _LOG_GAMMA = math.log(_GAMMA)
-_PER_LOG = 1 / _LOG_GAMMA
+PER_LOG = 1 / _LOG_GAMMA
+"""Buckets to one power of e."""
 _LOG_MIDDLE = math.log(2 / (1 + _GAMMA))  # a bucket's value has the same relative distance to both its ends
 _SMALLEST = sys.float_info.min  # below are the subnormal numbers, which have no 1 % of their own: they count as 0
 _ZERO = 40_000  # no logarithm of a float reaches it, so a key is the value's rank: negatives below 0, zero 0
@@ -72,7 +73,7 @@ class Sketch:
         buckets, floor = self._buckets, self._floor
         for value in rest:
             # _key and _put written out: a collector adds every value of a program here
-            key = math.ceil(math.log(value) * _PER_LOG) + _ZERO if value >= _SMALLEST else _key(value)
+            key = math.ceil(math.log(value) * PER_LOG) + _ZERO if value >= _SMALLEST else _key(value)
             if key < floor:  # noqa: PLR1730  max() is a call
                 key = floor
             count = buckets.get(key, 0) + 1
@@ -221,9 +222,9 @@ def _check(wire: _Wire) -> None:
 def _key(value: float) -> int:
     """Buckets in the order of their values. Raises ValueError or OverflowError unless finite."""
     if value >= _SMALLEST:
-        return math.ceil(math.log(value) * _PER_LOG) + _ZERO
+        return math.ceil(math.log(value) * PER_LOG) + _ZERO
     if value <= -_SMALLEST:
-        return -math.ceil(math.log(-value) * _PER_LOG) - _ZERO
+        return -math.ceil(math.log(-value) * PER_LOG) - _ZERO
     return 0
 
 

@@ -89,8 +89,8 @@ _READS: Final = frozenset(
     {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_RECURSIVE, apsw.SQLITE_TRANSACTION, apsw.SQLITE_SAVEPOINT}
 )
 _FUNCTIONS: Final = frozenset(
-    {"count", "sum", "min", "max", "ifnull", "coalesce", "nullif", "lower", "hex", "abs", "match", "vestigo_compare"}
-    | {"vestigo_phrase"}
+    {"count", "sum", "min", "max", "ifnull", "coalesce", "nullif", "lower", "hex", "abs", "ceil", "ln", "match"}
+    | {"vestigo_compare", "vestigo_phrase"}
 )
 _PRAGMAS: Final = frozenset({"data_version", "integrity_check", "page_count", "page_size", "freelist_count"})
 

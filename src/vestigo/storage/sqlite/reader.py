@@ -30,7 +30,8 @@ from vestigo.query import (
 )
 from vestigo.record import Log, Point, Resource, Scope, Span, Trace, order_spans
 from vestigo.semconv import SERVICE_NAME
-from vestigo.storage.grouping import Figures, Group, Groups, Sums, count_values, group_traces
+from vestigo.sketch import PER_LOG
+from vestigo.storage.grouping import Group, Groups, Sums, count_values, group_traces
 from vestigo.storage.sqlite.bodies import Codec, Recent, SpanRest, decode_rest, references, resolve
 from vestigo.storage.sqlite.conditions import (
     KINDS,
@@ -58,6 +59,8 @@ SUMS: Final = {
     "tokens.reasoning": ("tokens_reasoning",), "latency.sum": ("latency",),
 }  # fmt: skip
 """Measures that are made of sums only, and of which."""
+_FINE: Final = 4 * PER_LOG
+"""Spans whose values differ by less than half a percent are counted as one; they share a bucket of a sketch anyway."""
 _LEAF: Final = "weight * (role != 0)"
 SUM_SQL: Final = {
     "count": "sum(weight)", "errors": "sum(weight * (status = 2))", "latency": "sum(weight * duration_ns / 1e9)",
@@ -388,41 +391,38 @@ class Reader:
             for span in self._matching_spans(query, condition):
                 groups.add(span)
             return
-        if all(measure in SUMS for measure in grouping.measures):
-            self._add_sums(groups, query, grouping, condition)
-            return
-        columns = [_group_column(field) for field in grouping.by]
-        sql = (
-            "SELECT start_ns, weight, status, duration_ns, ttft_s, role, tokens_in, tokens_out, tokens_cached,"
-            f" tokens_reasoning, cost, unpriced{''.join(', ' + column for column in columns)} FROM span"
-            f" WHERE {self._window(query, 'span')} AND {condition.sql}"
-        )
-        names = _Names(self._ask)
-        for row in self.db.execute(sql, condition.parameters):
-            latency_s = None if row[3] is None else row[3] / 1e9
-            figures = Figures(row[1], row[2] == 2, latency_s, row[4], bool(row[5]), *row[6:11], bool(row[11]))  # pyright: ignore[reportCallIssue]
-            keys = tuple(names.text(field, key) for field, key in zip(grouping.by, row[12:], strict=True))
-            groups.group(row[0], keys).add(figures)
+        source = f"FROM span WHERE {self._window(query, 'span')} AND {condition.sql}"
+        wanted = list(dict.fromkeys(name for measure in grouping.measures for name in SUMS.get(measure, ())))
+        columns = ", ".join(SUM_SQL[name] for name in wanted) or "0"
+        for group, row in self._grouped(groups, grouping, columns, source, "", condition.parameters):
+            group.merge(Group(Sums(**{name: value or 0.0 for name, value in zip(wanted, row, strict=False)})))
+        for field, column in (("latency", "duration_ns / 1e9"), ("ttft", "ttft_s")):
+            if any(measure.startswith(f"{field}.p") for measure in grouping.measures):
+                alike = f", CASE WHEN {column} > 1e-12 THEN ceil(ln({column}) * {_FINE!r}) ELSE {column} END"
+                told = f"min({column}), sum(weight)"
+                there = f"{source} AND {column} IS NOT NULL"
+                for group, (value, weight) in self._grouped(groups, grouping, told, there, alike, condition.parameters):
+                    getattr(group, field).add(value, weight)
 
-    def _add_sums(self, groups: Groups, query: Query, grouping: Grouping, condition: Condition) -> None:
-        """Let SQLite add up, where no percentile is asked for."""
-        wanted = list(dict.fromkeys(name for measure in grouping.measures for name in SUMS[measure]))
+    def _grouped(
+        self, groups: Groups, grouping: Grouping, columns: str, source: str, alike: str, parameters: tuple[Any, ...]
+    ) -> Iterator[tuple[Group, tuple[Any, ...]]]:
+        """Let SQLite add up: each group with what the columns say of it, or of its spans that are alike."""
         step = grouping.step_ns
-        keys = [f"{0 if step is None else f'start_ns / {step}'}", *map(_group_column, grouping.by)]
-        groupings = ", ".join(str(at + 1) for at in range(len(keys)))
-        sql = (
-            f"SELECT {', '.join((*keys, *(SUM_SQL[name] for name in wanted)))} FROM span"
-            f" WHERE {self._window(query, 'span')} AND {condition.sql} GROUP BY {groupings}"
-        )
-        names = _Names(self._ask)
-        rows = self.db.execute(sql, condition.parameters).fetchall()
+        keys = ", ".join([f"{0 if step is None else f'start_ns / {step}'}", *map(_group_column, grouping.by)])
+        names, many = _Names(self._ask), len(grouping.by) + 1
+        places = ", ".join(str(at + 1) for at in range(many))
+        rows = self.db.execute(f"SELECT {keys}, {columns} {source} GROUP BY {places}{alike}", parameters).fetchall()
         for at, field in enumerate(grouping.by, 1):
             names.read(field, {row[at] for row in rows} - {None})
+        known: dict[tuple[Any, ...], Group] = {}
         for row in rows:
-            numbers = zip(grouping.by, row[1 : len(keys)], strict=True)
-            sums = Sums(**{name: value or 0.0 for name, value in zip(wanted, row[len(keys) :], strict=True)})
-            texts = tuple(names.text(field, number) for field, number in numbers)
-            groups.group(row[0] * (step or 0), texts).merge(Group(sums))
+            key = row[:many]
+            group = known.get(key)
+            if group is None:
+                texts = tuple(names.text(field, number) for field, number in zip(grouping.by, key[1:], strict=True))
+                group = known[key] = groups.group(key[0] * (step or 0), texts)
+            yield group, row[many:]
 
     def _add_rollups(
         self, groups: Groups, query: Query, grouping: Grouping, project: int, hours: tuple[int, int]
