@@ -6,9 +6,9 @@ its items are bodies and the text is put together again byte for byte.
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 import apsw
@@ -43,8 +43,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_value = msgspec.msgpack.Decoder(ext_hook=lambda code, data: _Reference(code, bytes(data))).decode
 
 
-class Recent(OrderedDict[K, V], Generic[K, V]):
-    """The most recent entries of a lookup table, at most `limit`."""
+class Recent(dict[K, V], Generic[K, V]):
+    """The most recent entries of a lookup table, at most `limit`; the oldest quarter goes at a time."""
+
+    __slots__ = ("_limit",)
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -53,7 +55,8 @@ class Recent(OrderedDict[K, V], Generic[K, V]):
     def remember(self, key: K, value: V) -> V:
         self[key] = value
         if len(self) > self._limit:
-            self.popitem(last=False)
+            for old in list(islice(self, self._limit // 4 + 1)):
+                del self[old]
         return value
 
 
@@ -227,8 +230,22 @@ _digest = partial(hashlib.blake2b, digest_size=16)
 
 def index_text(message: Value) -> str:
     """Text for the word index: as it is where SQLite splits it as we do, else split beforehand."""
-    text = message_text(message)
+    text = _plain_text(message)
+    if text is None:
+        text = message_text(message)
     return text if text.isascii() else " ".join(tokens(text))
+
+
+def _plain_text(message: Value) -> str | None:
+    """`message_text` of a message that is one text and nothing else, as most are; None for any other."""
+    if type(message) is dict and len(message) == 2 and "role" in message:
+        parts = message.get("parts")
+        if type(parts) is list and len(parts) == 1:
+            part = parts[0]
+            if type(part) is dict and len(part) == 2 and part.get("type") == "text":
+                text = part.get("content")
+                return text if type(text) is str else None
+    return None
 
 
 class History(Struct):

@@ -212,6 +212,8 @@ class Writer:
             begun.rows.append(row)
         if row[-1] is not None:
             self._note_response(trace, row[-1], new=begun is not None)
+            if form.usage_role == "duplicate":
+                self._contested.add((trace, row[-1]))  # alone it counts
 
     def _row(
         self, span: Span, form: NormalForm, ids: tuple[int, int, bytes], project: int, kept: dict[str, Any], has: int
@@ -237,7 +239,7 @@ class Writer:
         return (
             *ids, None if span.parent_id is None else _bytes_id(span.parent_id, 8, "parent id"),
             project, start, duration, status, kind, self._name_id(span.name), origin, model, provider,
-            known(form.session_id) or term(form.session_id), known(form.user_id) or term(form.user_id),
+            known(form.session_id or "") or term(form.session_id), known(form.user_id or "") or term(form.user_id),
             form.tool_name and term(form.tool_name), form.agent_name and term(form.agent_name),
             form.prompt_name and term(form.prompt_name), operation and term(operation),
             usage.input, usage.output, usage.cache_read, usage.reasoning, total, form.ttft_s, int(leaf), int(unpriced),
