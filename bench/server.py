@@ -1,10 +1,10 @@
 """The server under load: LLM spans of 3 kB over OTLP/HTTP from other processes, to durable and visible.
 
-Each request is 512 spans in protobuf, with messages as JSON text, as OpenTelemetry's exporters send them; conversations
-of five calls, each sending its history again. Printed are spans a second from the first byte sent to the last answer, CPU
-microseconds a span of the server with its children and of the senders, and then, at a steady rate with questions asked
-meanwhile, the quantiles of the answers' times. `--phoenix PYTHON` puts the same load on Arize Phoenix, installed in that
-interpreter's environment, in the same run.
+Each request is 512 spans in protobuf, with messages as JSON text, as OpenTelemetry's exporters send them: conversations
+of five calls, each sending its history again. Printed are spans a second from the first byte sent to the last answer,
+CPU microseconds a span of the server with its children and of the senders, and then, at a steady rate with questions
+asked meanwhile, the quantiles of the answers' times. `--phoenix PYTHON` puts the same load on Arize Phoenix, installed
+in that interpreter's environment, in the same run.
 
     python bench/server.py [--short] [--spans 60000] [--senders 1 4] [--phoenix /path/to/venv/bin/python]
 """
@@ -72,7 +72,7 @@ def spans(count, seed):
         "host.name": "web-1", "telemetry.sdk.language": "python", "telemetry.sdk.name": "opentelemetry",
     })  # fmt: skip
     scope = Scope("opentelemetry.instrumentation.genai.openai", "1.3b0")
-    system = message("system", talk.text(500))
+    system = message("system", talk.text(360))
     for number in range(-(-count // CALLS)):
         trace_id, user = f"{rng.getrandbits(128):032x}", f"user-{rng.randrange(5_000)}"
         start = time.time_ns()
@@ -80,8 +80,8 @@ def spans(count, seed):
         parent = None
         model = rng.choice(MODELS)
         for turn in range(CALLS):
-            history.append(message("user", talk.text(320)))
-            answer = message("assistant", talk.text(450))
+            history.append(message("user", talk.text(220)))
+            answer = message("assistant", talk.text(320))
             span_id = f"{rng.getrandbits(64):016x}"
             attributes = {
                 "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": model,
@@ -157,7 +157,7 @@ def flood(port, path, count, senders, seed):
 
 
 def steady(port, path, rate, seconds, seed, ask):
-    """Times of the answers, in ms, at `rate` spans a second in requests of 100, with four questions a second meanwhile."""
+    """Times of the answers and of four questions a second meanwhile, in ms, at `rate` spans a second by the hundred."""
     bodies = list(requests(int(rate * seconds), seed, 100))
     ending = threading.Event()
     asked = []
@@ -236,7 +236,7 @@ class Vestigo:
         command = [sys.executable, "-m", "vestigo", "serve", "--data-dir", directory, "--port", str(self.port)]
         self.process = subprocess.Popen([*command, "--set", "grpc_port=-2"], stderr=subprocess.DEVNULL)
         self.started_s = wait_for(self.port, "/healthz", self.process)
-        key = [sys.executable, "-m", "vestigo", "key", "create", "--data-dir", directory, "--scope", "read"]
+        key = [sys.executable, "-m", "vestigo", "key", "create", "bench", "--data-dir", directory, "--scopes", "read"]
         told = subprocess.run(key, capture_output=True, text=True, check=True).stdout
         self.key = next(word for word in told.split() if word.startswith("vst_"))
 
@@ -247,23 +247,20 @@ class Vestigo:
         return json.load(urllib.request.urlopen(wanted, timeout=60))
 
     def ask(self, turn):
-        paths = ("/api/traces?limit=50", "/api/traces?limit=50&q=user:user-7", "/api/series?measures=count,cost&by=model",
-                 "/api/spans?limit=50&q=kind:llm")  # fmt: skip
-        self.get(paths[turn % len(paths)])
+        paths = (
+            "traces?limit=50", "traces?limit=50&q=user:user-7", "series?measures=count,cost&by=model",
+            "spans?limit=50&q=kind:llm",
+        )  # fmt: skip
+        self.get(f"/api/{paths[turn % len(paths)]}")
 
     def visible(self):
         """Spans that a question counts."""
-        rows = self.get("/api/series?measures=count")
-        return sum_of(rows, "count")
+        (group,) = self.get("/api/series?measures=count")["groups"]
+        return round(sum(count or 0 for count in group["values"]["count"]))
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
-
-
-def sum_of(answer, measure):
-    """The sum of one measure over all rows of a series."""
-    return round(sum(row["values"][measure] or 0 for row in answer["rows"]))
 
 
 class Phoenix:
@@ -281,7 +278,7 @@ class Phoenix:
         )  # fmt: skip
         self.started_s = wait_for(self.port, "/healthz", self.process)
 
-    def ask(self, turn):
+    def ask(self, _):
         path = "/v1/projects/default/spans?limit=50"
         urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60).read()
 
@@ -298,23 +295,26 @@ def measure(make, count, senders, rate, seconds):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         server = make(directory)
         try:
-            print(f"\n{server.name}: first answer after {server.started_s:.2f} s, {memory_mb(server.process.pid):.0f} MB")
+            print(
+                f"\n{server.name}: first answer after {server.started_s:.2f} s, {memory_mb(server.process.pid):.0f} MB"
+            )
             for number, many in enumerate(senders):
                 flood(server.port, "/v1/traces", BATCH * 4, many, 90 + number)
                 before = cpu_seconds(server.process.pid)
                 speed, own, accepted, again = flood(server.port, "/v1/traces", count, many, number + 1)
                 each = (cpu_seconds(server.process.pid) - before) / accepted * 1e6
                 print(
-                    f"  {many} sender{'s' * (many > 1)}: {speed:>8,.0f} spans/s, {accepted:,} accepted, {again} times busy;"
-                    f" CPU a span: server {each:.0f} us, senders {own / accepted * 1e6:.0f} us"
+                    f"  {many} sender{'s' * (many > 1)}: {speed:>8,.0f} spans/s, {accepted:,} accepted, {again} times"
+                    f" busy; CPU a span: server {each:.0f} us, senders {own / accepted * 1e6:.0f} us"
                 )
             if hasattr(server, "visible"):
                 print(f"  {server.visible():,} spans are visible")
             times, asked = steady(server.port, "/v1/traces", rate, seconds, 50, server.ask)
             print(
-                f"  {rate:,} spans/s for {seconds} s: answers p50 {statistics.median(times):.0f}, p99"
-                f" {quantile(times, 0.99):.0f}, worst {max(times):.0f} ms; questions p50 {statistics.median(asked):.0f},"
-                f" worst {max(asked):.0f} ms; {memory_mb(server.process.pid):.0f} MB"
+                f"  {rate:,} spans/s for {seconds} s: answers p50 {statistics.median(times):.0f},"
+                f" p99 {quantile(times, 0.99):.0f}, worst {max(times):.0f} ms;"
+                f" questions p50 {statistics.median(asked):.0f}, worst {max(asked):.0f} ms;"
+                f" {memory_mb(server.process.pid):.0f} MB"
             )
         finally:
             server.close()

@@ -388,7 +388,7 @@ _limit = threading.local()
 
 @contextmanager
 def time_limit(seconds: float) -> Generator[None]:
-    """What this thread asks a storage in the `with` block raises QueryTimeout after so long. The sooner of two counts."""
+    """What this thread asks a storage in the block raises QueryTimeout after so long. The sooner of two counts."""
     outer = getattr(_limit, "end_s", None)
     end = time.monotonic() + seconds
     _limit.seconds, _limit.end_s = seconds, end if outer is None else min(end, outer)

@@ -88,7 +88,7 @@ def test_every_answer_has_the_security_headers(app):
     assert foreign.status_code == 403
     for answer in (client.get("/"), client.get("/nothing"), client.get("/api/traces"), foreign):
         assert {name: answer.headers[name] for name in SECURITY_HEADERS} == dict(SECURITY_HEADERS)
-    assert server.metrics.text().count('vestigo_http_requests_total{') >= 2
+    assert server.metrics.text().count("vestigo_http_requests_total{") >= 2
 
 
 def test_what_is_read_and_refused_stands_in_the_audit_log(app):

@@ -7,7 +7,7 @@ from vestigo.diagnostics import Counters
 from vestigo.errors import IngestError
 from vestigo.record import Log, Resource, Scope, Span
 from vestigo.server import prepare
-from vestigo.server.prepare import Preparer, begin_child, prepare_in_child, read_parcel
+from vestigo.server.prepare import Preparer, pack_parcel, read_parcel
 from vestigo.settings import ServerSettings
 
 SECRET = "sk-proj-" + "a1B2c3D4" * 6
@@ -26,13 +26,13 @@ def request(text="hello"):
     return otlp.encode("traces", "protobuf", [span(1, shop, text), span(2, bot), span(3, shop)])
 
 
-def test_a_child_prepares_as_the_process_itself_does():
+def test_a_parcel_holds_what_was_prepared():
     """Records, rejections and counts are equal; resources are shared again afterwards."""
     settings, here = ServerSettings(), Counters()
     own = Preparer(settings, here).prepare("traces", "protobuf", request(SECRET), "shop")
-    begin_child(settings)
-    there = Counters()
-    read = read_parcel(prepare_in_child("traces", "protobuf", request(SECRET), "shop"), there)
+    child, there = Counters(), Counters()
+    prepared = Preparer(settings, child).prepare("traces", "protobuf", request(SECRET), "shop")
+    read = read_parcel(pack_parcel(prepared, child), there)
     assert read == own
     assert there.snapshot() == here.snapshot()
     assert there.get("redacted") == 1
@@ -77,8 +77,9 @@ def test_a_record_that_cannot_be_prepared_is_rejected_alone(monkeypatch):
 def test_logs_that_tell_of_calls_become_spans_too():
     """Claude Code sends logs without traces: its api_request is a call with tokens and cost."""
     said = {
-        "event.name": "api_request", "session.id": "s", "prompt.id": "p", "event.sequence": 3, "model": "claude-opus-4-1",
-        "input_tokens": 10, "output_tokens": 20, "cache_read_tokens": 5, "cache_creation_tokens": 0, "cost_usd": 0.25,
+        "event.name": "api_request", "session.id": "s", "prompt.id": "p", "event.sequence": 3,
+        "model": "claude-opus-4-1", "input_tokens": 10, "output_tokens": 20, "cache_read_tokens": 5,
+        "cache_creation_tokens": 0, "cost_usd": 0.25,
         "duration_ms": 1_500, "request_id": "req_1",
     }  # fmt: skip
     log = Log(10**18, body="claude_code.api_request", attributes=said, scope=Scope("com.anthropic.claude_code.events"))

@@ -1,7 +1,5 @@
 """Children that prepare requests: started when requests wait, ended when idle, and no request is lost with one."""
 
-import os
-import signal
 import threading
 
 import pytest
@@ -46,31 +44,40 @@ def prepare_at_once(workers, many):
 def test_children_start_when_requests_wait_and_end_when_idle(workers, monkeypatch):
     """One request at a time needs none; several at once do; tidy ends them after a while without work."""
     workers.prepare("traces", "protobuf", request(1), "p")
-    assert workers._pool is None
+    assert workers.children == []
     assert sum(len(one.batch) for one in prepare_at_once(workers, 4)) == 4 * 399
-    assert workers._pool is not None
+    assert workers.children != []
     workers.tidy()
-    assert workers._pool is not None
+    assert workers.children != []
     monkeypatch.setattr(workers_module, "_IDLE_S", -1.0)
     workers.tidy()
-    assert workers._pool is None
+    assert workers.children == []
 
 
 def test_small_requests_are_prepared_where_they_arrive(workers):
     """Handing them over would cost as much."""
     small = otlp.encode("traces", "protobuf", [Span("a" * 32, "b" * 16, "s", 1, end_ns=2)])
     prepare_at_once(workers, 3)
-    workers._pool.submit = None  # would fail if it were used
+    workers.children[0].process.kill()  # a request that went there would count as failed
     assert len(workers.prepare("traces", "protobuf", small, "p").batch) == 1
-    del workers._pool.submit
+    assert workers._counters.get("failed.worker") == 0
 
 
 def test_a_killed_child_costs_no_request(workers):
-    """Its request is prepared here, and the next children are new."""
+    """Its request is prepared here, which is counted, and the next child is new."""
     prepare_at_once(workers, 3)
-    for pid in list(workers._pool._processes):
-        os.kill(pid, signal.SIGKILL)
+    for child in workers.children:
+        child.process.kill()
     assert sum(len(one.batch) for one in prepare_at_once(workers, 3)) == 3 * 399
+
+
+def test_a_child_ends_with_its_pipe(workers):
+    """Also where the server was killed and could not end it."""
+    prepare_at_once(workers, 3)
+    (child,) = workers.children
+    child._pipe.close()
+    child.process.join(30)
+    assert child.process.exitcode == 0
 
 
 def test_a_child_refuses_what_cannot_be_read(workers):

@@ -109,7 +109,9 @@ async def run(server: "Server", sock: socket.socket, *, announce: bool) -> None:
     import uvicorn
 
     from vestigo.server import create_app
+    from vestigo.server.prepare import collect_seldom
 
+    collect_seldom()
     settings = server.settings
     config = uvicorn.Config(
         create_app(server), lifespan="on", log_config=None, access_log=False, server_header=False,

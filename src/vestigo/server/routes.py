@@ -47,9 +47,7 @@ class Call:
 
     __slots__ = ("body", "principal", "project", "query", "request", "route", "server")
 
-    def __init__(
-        self, server: "Server", route: "Route", request: Request, principal: Principal, project: str
-    ) -> None:
+    def __init__(self, server: "Server", route: "Route", request: Request, principal: Principal, project: str) -> None:
         self.server = server
         self.route = route
         self.request = request

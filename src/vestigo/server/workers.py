@@ -1,24 +1,30 @@
 """Child processes that prepare requests while the server's own process writes and answers.
 
 Python runs one thread at a time, so preparing beside writing would take turns with it at every row. Children are
-started when requests queue up and end when there is nothing to do, so an idle server is one process.
+started when requests queue up and end when there is nothing to do, so an idle server is one process. A child ends when
+its pipe does, also where the server was killed.
 """
 
 import multiprocessing
+import signal
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Final
 
+import msgspec
+
 from vestigo.diagnostics import Counters, trouble
+from vestigo.errors import IngestError
 from vestigo.otlp import Form, Signal
-from vestigo.server.prepare import Prepared, Preparer, begin_child, prepare_in_child, read_parcel
+from vestigo.server.prepare import Prepared, Preparer, collect_seldom, pack_parcel, read_parcel
 from vestigo.settings import ServerSettings
 
 _SMALL_BYTES: Final = 64 * 1024
 """Up to this size a request is prepared at once where it arrived: handing it over would cost as much."""
 _IDLE_S: Final = 30.0
+_END_S: Final = 5.0
 
 
 class Workers:
@@ -26,11 +32,12 @@ class Workers:
 
     def __init__(self, settings: ServerSettings, counters: Counters) -> None:
         self.preparer = Preparer(settings, counters)
+        self.children: list[Child] = []
         self._settings = settings
         self._counters = counters
         self._lock = threading.Lock()
         self._here = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
+        self._idle: SimpleQueue[Child] = SimpleQueue()
         self._last_used_s = 0.0
         self._in_work = 0
 
@@ -40,55 +47,111 @@ class Workers:
             return self.preparer.prepare(signal, form, data, project)
         with self._lock:
             self._in_work += 1
+            self._last_used_s = time.monotonic()
+            if not self.children and self._in_work > 1:
+                self._start()
+            in_child = bool(self.children)
         try:
-            pool = self._pool_now()
-            if pool is None:
-                with self._here:
-                    return self.preparer.prepare(signal, form, data, project)
-            return self._in_child(pool, signal, form, data, project)
+            if in_child:
+                return self._in_child(signal, form, data, project)
+            with self._here:
+                return self.preparer.prepare(signal, form, data, project)
         finally:
             with self._lock:
                 self._in_work -= 1
 
-    def _pool_now(self) -> ProcessPoolExecutor | None:
-        """The children, if there are any or if requests wait for each other now."""
-        with self._lock:
-            self._last_used_s = time.monotonic()
-            if self._pool is None and self._in_work > 1:
-                self._pool = ProcessPoolExecutor(
-                    self._settings.ingest_workers,
-                    mp_context=multiprocessing.get_context("spawn"),
-                    initializer=begin_child,
-                    initargs=(self._settings,),
-                )
-            return self._pool
+    def _start(self) -> None:
+        for _ in range(self._settings.ingest_workers):
+            child = Child(self._settings)
+            self.children.append(child)
+            self._idle.put(child)
 
-    def _in_child(self, pool: ProcessPoolExecutor, signal: Signal, form: Form, data: bytes, project: str) -> Prepared:
+    def _in_child(self, signal: Signal, form: Form, data: bytes, project: str) -> Prepared:
+        child = self._idle.get()
         try:
-            parcel = pool.submit(prepare_in_child, signal, form, data, project).result()
-        except (BrokenProcessPool, RuntimeError) as error:  # a child was killed, or the pool was just ended
-            trouble("failed.worker", f"a child process ended ({type(error).__name__}); its request is prepared here")
+            parcel = child.prepare(signal, form, data, project)
+        except (EOFError, OSError) as error:
+            child.end()
+            with self._lock:
+                self.children[self.children.index(child)] = fresh = Child(self._settings)
+            self._idle.put(fresh)
             self._counters.add("failed.worker")
-            self._end(pool)
+            trouble("failed.worker", f"a child process ended ({type(error).__name__}); its request is prepared here")
             return self.preparer.prepare(signal, form, data, project)
+        except BaseException:
+            self._idle.put(child)
+            raise
+        self._idle.put(child)
         return read_parcel(parcel, self._counters)
 
     def tidy(self) -> None:
         """End children that had nothing to do for a while; called now and then."""
         with self._lock:
-            idle = self._pool is not None and not self._in_work and time.monotonic() - self._last_used_s > _IDLE_S
-            pool = self._pool if idle else None
-        if pool is not None:
-            self._end(pool)
+            if not self.children or self._in_work or time.monotonic() - self._last_used_s < _IDLE_S:
+                return
+            self._end()
 
     def close(self) -> None:
-        """End the children; what is in work is finished first."""
-        pool = self._pool
-        if pool is not None:
-            self._end(pool)
-
-    def _end(self, pool: ProcessPoolExecutor) -> None:
+        """End the children; nothing may be in work any more."""
         with self._lock:
-            if self._pool is pool:
-                self._pool = None
-        pool.shutdown(wait=False)
+            self._end()
+
+    def _end(self) -> None:
+        for child in self.children:
+            child.end()
+        self.children.clear()
+        self._idle = SimpleQueue()
+
+
+class Child:
+    """One child process, which prepares one request at a time."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, settings), name="vestigo-ingest", daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def prepare(self, signal: Signal, form: Form, data: bytes, project: str) -> bytes:
+        """An encoded parcel. Raises IngestError, and EOFError or OSError if the child has ended."""
+        self._pipe.send_bytes(msgspec.msgpack.encode((signal, form, project)))
+        self._pipe.send_bytes(data)
+        rejected, message = _decode_outcome(self._pipe.recv_bytes())
+        if rejected:
+            raise IngestError(message, rejected)
+        return self._pipe.recv_bytes()
+
+    def end(self) -> None:
+        """End it; what it was about to answer is lost."""
+        self._pipe.close()
+        self.process.join(_END_S)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join(_END_S)
+        self.process.close()
+
+
+_decode_outcome = msgspec.msgpack.Decoder(tuple[int, str]).decode
+_decode_task = msgspec.msgpack.Decoder(tuple[Signal, Form, str]).decode
+
+
+def _work(pipe: Connection, settings: ServerSettings) -> None:
+    """What a child does, until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its children
+    counters = Counters()
+    preparer = Preparer(settings, counters)
+    collect_seldom()
+    while True:
+        try:
+            what, form, project = _decode_task(pipe.recv_bytes())
+            data = pipe.recv_bytes()
+            try:
+                parcel = pack_parcel(preparer.prepare(what, form, data, project), counters)
+            except IngestError as error:
+                pipe.send_bytes(msgspec.msgpack.encode((error.rejected, str(error))))
+                continue
+            pipe.send_bytes(msgspec.msgpack.encode((0, "")))
+            pipe.send_bytes(parcel)
+        except (EOFError, OSError):
+            return

@@ -33,7 +33,7 @@ def connect(path: str, *, read_only: bool = False) -> apsw.Connection:
     db.pragma("synchronous", "full")  # anything less loses acknowledged commits when the power goes
     db.pragma("secure_delete", True)  # erased text is overwritten, not only unlinked
     db.pragma("journal_size_limit", 64 * 1024 * 1024)
-    db.pragma("cache_size", -32 * 1024)
+    db.pragma("cache_size", -(32 if read_only else 64) * 1024)
     db.pragma("mmap_size", 0 if read_only is False else 256 * 1024 * 1024)
     db.pragma("temp_store", "memory")
     db.create_scalar_function("vestigo_compare", compare_function, 3, deterministic=True)
@@ -76,8 +76,8 @@ class _LogLength:
         return apsw.SQLITE_OK
 
 
-_FOLD: Final = 1_000
-"""Pages of the log from which it is folded into the file, as by SQLite itself."""
+_FOLD: Final = 4_000
+"""Pages of the log from which it is folded into the file: pages that change often are then written once for many."""
 _LONG: Final = 8_000
 """Pages, some 32 MB, from which writers wait."""
 _PATIENCE_MS: Final = 2_000
