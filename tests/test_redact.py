@@ -17,7 +17,7 @@ from labelled import SECRET_KINDS, decoys, is_gone, make_value, samples
 
 from vestigo.diagnostics import Counters
 from vestigo.errors import SettingsError
-from vestigo.record import Batch, Event, Link, Log, Resource, Scope, Span
+from vestigo.record import Batch, Event, Link, Log, Point, Resource, Scope, Span
 from vestigo.redact import MARK, MAX_DEPTH, Redactor, sanitize_for_logging
 
 AIRLINE = Path(__file__).resolve().parents[2] / "shared" / "data" / "tau-bench-gpt-4o-airline.json"
@@ -591,3 +591,16 @@ def test_memory_for_names_and_texts_seen_is_bounded():
     assert len(redactor._key_memo) <= 10_000
     assert len(redactor._clean) <= 20_000
     assert redactor.value({"k" * 300: 1}) == {"k" * 300: 1}
+
+
+def test_points_of_metrics_are_redacted_everywhere():
+    """Name, unit, description, attributes, and resource and scope, which are shared and therefore replaced."""
+    redactor, _ = make()
+    resource = Resource({"note": OPENAI_KEY})
+    scope = Scope("s", "1", {"note": OPENAI_KEY})
+    told = Point(OPENAI_KEY, 1, unit=OPENAI_KEY, description=f"with {OPENAI_KEY}", attributes={"a": [OPENAI_KEY]})
+    told.resource, told.scope = resource, scope
+    redactor.batch(Batch([], [], "default", [told]))
+    assert "sk-proj" not in repr(told)
+    assert repr(told).count(MARK) == 6
+    assert resource.attributes == {"note": OPENAI_KEY}

@@ -22,7 +22,7 @@ from vestigo import diagnostics
 from vestigo.detectors import DETECTORS, Find, Form, Gate, compile_detector, compile_pattern, expand
 from vestigo.errors import SettingsError
 from vestigo.keynames import MARKED, find_pairs, is_secret_key, pair_gate, pair_pattern, plain_name
-from vestigo.record import Attributes, Batch, Log, Resource, Scope, Span
+from vestigo.record import Attributes, Batch, Log, Point, Resource, Scope, Span
 from vestigo.values import pack, unpack
 
 Mode: TypeAlias = Literal["replace", "last4", "hash"]
@@ -150,10 +150,20 @@ class Redactor:
         after = (log.body, log.event_name, log.attributes, log.resource, log.scope)
         return any(old is not new for old, new in zip(before, after, strict=True))
 
+    def point(self, point: Point) -> None:
+        """Redact in place."""
+        point.name, point.unit = self.text(point.name), self.text(point.unit)
+        point.description = self.text(point.description)
+        point.attributes = self._attributes(point.attributes)
+        point.resource = self._part(point.resource)
+        point.scope = self._part(point.scope)
+
     def batch(self, batch: Batch) -> list[Span]:
         """Redact every record in place. Returns the spans that changed: their normal form needs computing again."""
         for log in batch.logs:
             self.log(log)
+        for point in batch.points:
+            self.point(point)
         return [span for span in batch.spans if self.span(span)]
 
     def value(self, value: Any) -> Any:

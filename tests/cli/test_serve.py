@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "server"))
 
-from running import TYPES, running
+from running import TYPES, children_of, running
 
 from vestigo import SQLiteTraceStorage, otlp
 from vestigo.query import Query
@@ -163,10 +163,6 @@ def cpu_ticks(pid):
 def rss_mb(pid):
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
-
-
-def children_of(pid):
-    return [int(one) for task in Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()]
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads a process's cost there")

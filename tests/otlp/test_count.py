@@ -117,6 +117,10 @@ BOMBS = {
     "JSON spans": ("traces", "json", lambda: json_of(filled(b"{},") + b"{}")),
     "JSON numbers": ("traces", "json", lambda: json_of(b"1," * 1_900_000 + b"1")),
     "JSON items": ("traces", "json", lambda: json_of(JSON_SPAN + LIST + b"{}," * 900_000 + b"{}]}}}]}")),
+    "JSON attributes": (
+        "traces", "json",
+        lambda: json_of(JSON_SPAN + b'"attributes":[' + b'{"key":"k","value":{}},' * 700_000 + b"{}]}"),
+    ),
     "JSON depth": ("traces", "json", lambda: json_of(JSON_SPAN + b'"x":' + b"[" * 900_000 + b"]" * 900_000 + b"}")),
     "JSON integer": ("traces", "json", lambda: json_of(JSON_SPAN + b'"kind":' + b"9" * BIG + b"}")),
     "JSON text": ("traces", "json", lambda: b'{"a":"' + b',\\"' * (BIG // 3)),

@@ -2,14 +2,13 @@
 
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -30,8 +29,17 @@ def wait_until(condition, timeout_s=60):
         time.sleep(0.02)
 
 
+def children_of(pid):
+    """Of all threads of a process."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return found
+
+
 class Running:
-    """A started server. `told` is what it printed so far; `url` its address."""
+    """A server that can be started and ended again and again."""
 
     def __init__(self, data_dir, *flags, environ=None):
         self.data_dir = Path(data_dir)
@@ -40,7 +48,7 @@ class Running:
         self.key = accounts.create_key("all", {"*": ["read", "write", "admin", "ingest"]}, "test")
         accounts.close()
         self.flags, self.environ = flags, environ or {}
-        self.told = ""
+        self.log = self.data_dir / "own.log"
         self.process = None
 
     def start(self):
@@ -52,23 +60,25 @@ class Running:
             flags += ["--grpc-port=-2"]
         command = [sys.executable, "-m", "vestigo.cli", "serve", "--data-dir", str(self.data_dir), *flags]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("VESTIGO_")}
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**environ, **self.environ})
-        os.set_blocking(self.process.stderr.fileno(), False)
-        self.told = ""
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stderr=log, env={**environ, **self.environ})
         self.hear(r"  open  .*\n")
         self.url = re.search(r"listens on (\S+)", self.told)[1]
         self.port = int(self.url.rpartition(":")[2])
         return self
 
     def hear(self, pattern, timeout_s=60):
-        """Read on until the pattern was printed."""
+        """Wait until it has printed what the pattern finds."""
         deadline = time.monotonic() + timeout_s
         while not re.search(pattern, self.told):
-            select.select([self.process.stderr], [], [], 1)
-            piece = self.process.stderr.read()
-            self.told += (piece or b"").decode()
-            assert piece != b"", f"it ended: {self.told}"
+            assert self.process.poll() is None, f"it ended: {self.told}"
             assert time.monotonic() < deadline, self.told
+            time.sleep(0.01)
+
+    @property
+    def told(self):
+        """What it has printed since its start."""
+        return self.log.read_text(encoding="utf-8")
 
     def client(self, **more):
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=60, **more)
@@ -78,14 +88,10 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            code = self.process.wait(30)
+            return self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        finally:
-            self.told += (self.process.stderr.read() or b"").decode()
-            self.process.stderr.close()
-        return code
 
 
 @contextmanager

@@ -5,7 +5,6 @@ could fill the memory. JSON is counted by its punctuation, which bounds the numb
 Source: protobuf.dev/programming-guides/encoding, 2026-09.
 """
 
-import re
 from typing import Final, NoReturn
 
 from vestigo.errors import IngestError
@@ -15,16 +14,25 @@ Child = tuple[int, int, int, int]
 """A message inside another: its field, and where its tag, its content and its end are."""
 
 _MAX_MARKS: Final = 4 * MAX_VALUES  # an attribute in JSON takes two braces and one or two commas
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-"""Also one that does not end, so that it is looked through once and not from each quote in it."""
-_PUNCTUATION: Final = bytes(set(range(256)) - set(b",[{"))
+_OTHERS: Final = bytes(set(range(256)) - set(b'",[{'))
+_STEP: Final = 64 * 1024
 
 
 def check_json(data: bytes) -> None:
     """Raise IngestError for more values than a request may hold. What stands within strings does not count."""
-    marks = data.count(b",") + data.count(b"{") + data.count(b"[")
-    if marks > _MAX_MARKS and len(_STRING.sub(b"", data).translate(None, _PUNCTUATION)) > _MAX_MARKS:
+    if data.count(b",") + data.count(b"{") + data.count(b"[") > _MAX_MARKS and _marks(data) > _MAX_MARKS:
         refuse_values()
+
+
+def _marks(data: bytes) -> int:
+    """How many commas and opening brackets of JSON stand outside of strings. Takes no more memory than the text."""
+    quoted = data.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _OTHERS).replace(b'""', b"")
+    marks, inside = 0, 0
+    for at in range(0, len(quoted), _STEP):  # all strings of 16 MiB at once would be a list of 400 MB
+        parts = quoted[at : at + _STEP].split(b'"')
+        marks += sum(map(len, parts[inside::2]))
+        inside ^= (len(parts) - 1) & 1
+    return marks
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:

@@ -122,6 +122,7 @@ def count(signal: Signal, data: bytes, max_records: int) -> int:
 
 
 def _count(signal: Signal, request: Request, max_records: int) -> int:
+    _refuse_others(signal, request)
     lists = [texts for _, scopes in _groups(signal, request) for _, texts in scopes]
     records = sum(map(len, lists))
     if signal == "metrics" and records <= max_records:
@@ -129,6 +130,14 @@ def _count(signal: Signal, request: Request, max_records: int) -> int:
     if records > max_records:
         refuse_records(max_records)
     return records
+
+
+def _refuse_others(signal: Signal, request: Request) -> None:
+    """Records of another signal would be left out without a word."""
+    groups = {"traces": request.resource_spans, "logs": request.resource_logs, "metrics": request.resource_metrics}
+    for other, records in groups.items():
+        if records and other != signal:
+            raise IngestError(f"these are {other}, not {signal}; send them to /v1/{other}")
 
 
 def read(signal: Signal, request: Request) -> Decoded:

@@ -38,7 +38,9 @@ _TYPES: Final = {form: name for name, form in _FORMS.items()}
 _BODY_TIMEOUT_S: Final = 30.0  # a body that dribbles in holds memory meanwhile
 _BUSY_RETRY_S: Final = 1.0
 _FULL_RETRY_S: Final = 30.0
+_CLOSE: Final = {"Connection": "close"}  # the rest of this body is never read
 _STEP_BYTES: Final = 64 * 1024
+_MAX_FRAMES: Final = 10_000
 _COUNTED: Final[dict[Signal, str]] = {"traces": "spans", "logs": "logs", "metrics": "points"}
 
 
@@ -84,11 +86,12 @@ class Ingest:
                 async for chunk in request.stream():
                     size += len(chunk)
                     if size > self._limit:
-                        raise _too_large(self._limit)
+                        raise _too_large(self._limit, _CLOSE)
                     hold(len(chunk))
                     chunks.append(chunk)
         except TimeoutError:
-            raise Failure(408, "slow", f"the body did not come within {_BODY_TIMEOUT_S:.0f} s") from None
+            told = f"the body did not come within {_BODY_TIMEOUT_S:.0f} s"
+            raise Failure(408, "slow", told, headers=_CLOSE) from None
         return b"".join(chunks)
 
     @contextmanager
@@ -113,9 +116,7 @@ class Ingest:
 
     # --- whole messages
 
-    def take_message(
-        self, signal: Signal, form: Form, data: bytes, principal: Principal, project: str
-    ) -> bytes:
+    def take_message(self, signal: Signal, form: Form, data: bytes, principal: Principal, project: str) -> bytes:
         """`take` for a message that came by gRPC, which counts among the waiting bytes from now on."""
         with self._held() as hold:
             hold(len(data))
@@ -175,8 +176,9 @@ def _explanation(prepared: Prepared) -> str:
     return "; ".join(prepared.reasons) + (f"; and {more} more" if more > 0 else "")
 
 
-def _too_large(limit: int) -> Failure:
-    return Failure(413, "too_large", f"the request is larger than {limit} bytes; send smaller batches")
+def _too_large(limit: int, headers: dict[str, str] | None = None) -> Failure:
+    told = f"the request is larger than {limit} bytes; send smaller batches"
+    return Failure(413, "too_large", told, headers=headers)
 
 
 # --- compression
@@ -232,30 +234,34 @@ def _decompress(name: str, data: bytes, limit: int) -> bytes:
     if name == "deflate" and data[:1] and data[0] & 15 != 8:  # bare deflate without zlib's head, as some send it
         codec = _bare_deflate
     parts: list[bytes] = []
-    room = limit
+    room, frames, stream = limit, 1, codec()
     try:
-        while data or not parts:
-            stream = codec()
-            room = _drain(stream, data, parts, room, limit)
-            data = stream.unused_data  # several frames may follow each other
+        for at in range(0, len(data), _STEP_BYTES):  # fed whole, what is left would be copied at each step and frame
+            fed = data[at : at + _STEP_BYTES]
+            while fed:
+                if stream.eof:  # several frames may follow each other
+                    stream, frames = codec(), frames + 1
+                    if frames > _MAX_FRAMES:
+                        raise Failure(400, "bad_data", f"more than {_MAX_FRAMES} frames of {name}; send one")
+                room = _drain(stream, fed, parts, room, limit)
+                fed = stream.unused_data
+        if not stream.eof:
+            raise EOFError("it ends too early")
     except (zlib.error, zstd.ZstdError, EOFError) as error:
         raise Failure(400, "bad_data", f"the body is not {name}: {error}") from None
     return b"".join(parts)
 
 
 def _drain(stream: _Stream, data: bytes, parts: list[bytes], room: int, limit: int) -> int:
-    """Add what one frame holds to `parts`; how much room is left."""
+    """Add what comes out of a frame for this piece of it to `parts`; how much room is left."""
     piece = stream.decompress(data, _STEP_BYTES)
-    while True:
+    while piece:
         room -= len(piece)
         if room < 0:
             raise _too_large(limit)
         parts.append(piece)
-        if stream.eof:
-            return room
-        if not piece:
-            raise EOFError("it ends too early")
-        piece = stream.decompress(b"", _STEP_BYTES)
+        piece = b"" if stream.eof else stream.decompress(b"", _STEP_BYTES)
+    return room
 
 
 def _bare_deflate() -> _Stream:
