@@ -17,7 +17,7 @@ from vestigo import Tracer
 from vestigo.cli import build_parser
 from vestigo.query import FIELDS, HAS
 from vestigo.sdk.tracer import ActiveSpan
-from vestigo.settings import Settings
+from vestigo.settings import ServerSettings, Settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -141,6 +141,12 @@ def test_every_setting_is_on_its_page():
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert page == made.page(), "run: python tools/settings_table.py > docs/settings.md"
     assert [name for name in Settings.__struct_fields__ if f"| `{name}` |" not in page] == []
+
+
+def test_every_setting_of_the_server_is_on_its_page():
+    """docs/server.md has a row for each field of ServerSettings."""
+    page = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
+    assert [name for name in ServerSettings.__struct_fields__ if f"| `{name}` |" not in page] == []
 
 
 def test_every_public_name_is_on_a_page():

@@ -1,9 +1,18 @@
 """Settings: arguments first, then VESTIGO_*, then OTEL_*, then defaults; mistakes are told by name."""
 
+import re
+
 import pytest
 
 from vestigo.errors import SettingsError
-from vestigo.settings import Settings, default_storage_url, load_settings, resource_attributes
+from vestigo.settings import (
+    Settings,
+    default_storage_url,
+    load_server_settings,
+    load_settings,
+    resource_attributes,
+    server_source,
+)
 
 
 def test_arguments_win_over_the_environment_and_that_over_defaults():
@@ -60,3 +69,46 @@ def test_the_default_storage_lies_in_the_data_directory():
     """Unless one is named."""
     assert default_storage_url(Settings(data_dir="/x")) == "sqlite:////x/vestigo.db"
     assert default_storage_url(Settings(storage="memory://")) == "memory://"
+
+
+# --- of the server
+
+
+def test_a_setting_of_the_server_comes_from_flag_then_variable_then_file(tmp_path):
+    """A TOML file in the data directory is read by itself; what is nearer wins."""
+    (tmp_path / "vestigo.toml").write_text(
+        'port = 5000\nhost = "127.0.0.2"\nallowed_hosts = ["a.example", "b.example"]\n'
+    )
+    environ = {"VESTIGO_DATA_DIR": str(tmp_path), "VESTIGO_HOST": "127.0.0.3"}
+    found = load_server_settings({"retention_days": 3.0}, environ=environ)
+    assert (found.port, found.host, found.retention_days) == (5000, "127.0.0.3", 3.0)
+    assert found.allowed_hosts == ("a.example", "b.example")
+    assert load_server_settings({"port": 0}, environ=environ).port == 0
+    sources = [server_source(name, environ=environ) for name in ("port", "host", "project")]
+    assert sources == ["file", "environment", "default"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("prot = 1", "unknown setting 'prot'; did you mean 'port'?"),
+        ("port =", "is no TOML"),
+        ("port = 'x'", "setting port='x' makes no sense; give a value like 4318"),
+        ("port = 99999", "setting port=99999 is no port"),
+        ("max_waiting_bytes = 1", "no large request would ever be taken"),
+        ("root_path = 'x/'", "must be like '/vestigo'"),
+    ],
+)
+def test_a_wrong_file_is_told_with_the_remedy(tmp_path, text, told):
+    """The name or value, and what would be right."""
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        load_server_settings(config=str(path), environ={})
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path):
+    """Also by VESTIGO_CONFIG; the one in the data directory need not be."""
+    with pytest.raises(SettingsError, match="cannot read"):
+        load_server_settings(environ={"VESTIGO_CONFIG": str(tmp_path / "none.toml")})
+    assert load_server_settings(environ={"VESTIGO_DATA_DIR": str(tmp_path)}).port == 4318

@@ -49,10 +49,19 @@ TABLE = """
 """
 
 
-def settings() -> list[tuple[str, str, str]]:
+SERVER = """
+## The server
+
+A setting of `vestigo serve` comes from, first to last: a flag (`--port 4318`, or `--set NAME=VALUE` for those without a
+flag of their own), the variable, a TOML file with the names below as keys, the default. The file is what `--config` or
+VESTIGO_CONFIG names, else `vestigo.toml` in the data directory. `vestigo doctor` shows what is in force.
+"""
+
+
+def settings(kind: str) -> list[tuple[str, str, str]]:
     """(name, default as source text, description) of each field, in order."""
     tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings")
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind)
     found: list[tuple[str, str, str]] = []
     for field, after in itertools.pairwise(body):
         if not isinstance(field, ast.AnnAssign) or field.value is None:
@@ -67,11 +76,15 @@ def settings() -> list[tuple[str, str, str]]:
 
 def page() -> str:
     """All of docs/settings.md."""
-    rows = [
+    return HEAD + TABLE + rows("Settings") + SERVER + TABLE + rows("ServerSettings")
+
+
+def rows(kind: str) -> str:
+    """The table of one struct of settings."""
+    return "".join(
         f"| `{name}` | `VESTIGO_{name.upper()}` | {shown(default)} | {text.replace('|', chr(92) + '|')} |\n"
-        for name, default, text in settings()
-    ]
-    return HEAD + TABLE + "".join(rows)
+        for name, default, text in settings(kind)
+    )
 
 
 def shown(default: str) -> str:

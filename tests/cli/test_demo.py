@@ -7,10 +7,12 @@ from vestigo.query import Query
 
 
 def test_the_demo_records_what_it_says(run, tmp_path):
-    """Twelve traces with calls, tools, a failure with a retry, scores; the commands it prints work."""
+    """Twelve traces with calls, tools, a failure with a retry, scores, sent to a server; its commands work."""
     url = f"sqlite:////{tmp_path / 'demo.db'}"
     code, out, _ = run("demo", "--once", storage=url)
     assert code == 0
+    assert re.search(r"listens on http://127.0.0.1:\d+\n", out)
+    assert re.search(r"open +http://127.0.0.1:\d+/login\?token=", out)
     trace_id = re.search(r"vestigo show .* ([0-9a-f]{32})", out)[1]
     assert "retrieve policies" in run("show", trace_id[:12], storage=url)[1]
     assert len(run("query", "any(kind:tool status:error)", storage=url)[1].splitlines()) > 1

@@ -285,7 +285,7 @@ def test_a_request_that_is_cut_at_any_byte_comes_again(tmp_path):
             if step % 10 == 9:
                 exporter.exporter.endpoint._drop()  # the next one is cut on a connection of its own
         assert exporter.drain(20)
-        assert exporter.figures() == {"spooled": 0}
+        assert exporter.undelivered() == {"spooled": 0}
         assert len(server.distinct) == 1_000
         exporter.close()
 

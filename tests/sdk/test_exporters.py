@@ -112,7 +112,7 @@ def test_what_may_be_tried_again_is(status):
         exporter.write(Batch(spans(2)))
         assert len(server.distinct) == 2
         assert exporter.counters.snapshot() == {"retried": 1, "exported": 2}
-        assert exporter.figures() == {}
+        assert exporter.undelivered() == {}
         exporter.close()
 
 
@@ -124,7 +124,7 @@ def test_what_may_not_be_tried_again_is_dropped_and_counted(status):
         exporter.write(Batch(spans(3)))
         exporter.write(Batch(spans(2)))
         assert [told for *_, told in server.requests] == [status, 200]
-        assert exporter.figures() == {"dropped.refused": 3}
+        assert exporter.undelivered() == {"dropped.refused": 3}
         assert exporter.counters.snapshot() == {"dropped.refused": 3, "exported": 2}
         exporter.close()
 
@@ -136,7 +136,7 @@ def test_a_partial_success_is_counted_and_never_sent_again():
         exporter.write(Batch(spans(5)))
         exporter.write(Batch(spans(1)))
         assert len(server.requests) == 2
-        assert exporter.figures() == {"dropped.rejected": 3}
+        assert exporter.undelivered() == {"dropped.rejected": 3}
         assert exporter.counters.get("exported") == 3
         exporter.close()
 
@@ -149,10 +149,10 @@ def test_what_is_too_large_is_halved_until_it_fits(form):
         exporter = OTLPExporter(server.url, form=form)
         exporter.write(Batch(spans(20)))
         assert server.spans == spans(20)
-        assert exporter.figures() == {}
+        assert exporter.undelivered() == {}
         server.largest = 0
         exporter.write(Batch(spans(3)))
-        assert exporter.figures() == {"dropped.too_large": 3}
+        assert exporter.undelivered() == {"dropped.too_large": 3}
         exporter.close()
 
 
@@ -302,7 +302,7 @@ def test_the_law_holds_while_a_write_is_under_way():
             self.taken.set()
             self.gate.wait(20)
 
-        def figures(self):
+        def undelivered(self):
             return {"spooled": self.has}
 
         def close(self): ...
@@ -429,7 +429,7 @@ def test_a_request_that_cannot_be_handled_holds_up_no_other(tmp_path, monkeypatc
         exporter.write(Batch(spans(2)))
         exporter.write(Batch(spans(3, begin=2)))
         assert exporter.drain(10)
-        assert exporter.figures() == {"dropped.failed": 2, "spooled": 0}
+        assert exporter.undelivered() == {"dropped.failed": 2, "spooled": 0}
         assert len(server.ids) == 3
         exporter.close()
 
@@ -518,7 +518,7 @@ def test_a_server_without_json_gets_protobuf(monkeypatch):
         kinds = [headers["Content-Type"].rpartition("/")[2] for _, _, headers, _ in server.requests]
         assert kinds == ["json", "x-protobuf", "x-protobuf", "x-protobuf"]
         assert [span.name for span in server.spans] == ["s0", "s1", "s2", "s3", "s4", "s5", "s10", "s11"]
-        assert exporter.figures() == {}
+        assert exporter.undelivered() == {}
         exporter.close()
     with sink(415) as server:
         exporter = OTLPExporter(server.url, form="json")
@@ -526,7 +526,7 @@ def test_a_server_without_json_gets_protobuf(monkeypatch):
         monkeypatch.setattr(exporters, "find_spec", lambda _: None)
         other = OTLPExporter(server.url)
         other.write(Batch(spans(3)))
-        assert exporter.figures() == other.figures() == {"dropped.refused": 3}
+        assert exporter.undelivered() == other.undelivered() == {"dropped.refused": 3}
         assert len(server.requests) == 2
         exporter.close()
         other.close()

@@ -258,3 +258,17 @@ for n in range(100):
     storage = SQLiteTraceStorage(tmp_path / "x.db")
     assert storage.figures()["spans"] == 100
     storage.close()
+
+
+def test_figures_of_a_storage_are_not_those_of_records_on_their_way(tmp_path):
+    """A storage that counts its rows and bytes changes nothing of the law."""
+    from vestigo import SQLiteTraceStorage
+
+    tracer = Tracer("t", SQLiteTraceStorage(tmp_path / "x.db"))
+    with tracer.span("s"):
+        pass
+    assert tracer.flush()
+    told = tracer.pipeline.stats()
+    assert (told["recorded"], told["stored"], told["queued"]) == (1, 1, 0)
+    assert "bytes" not in told
+    tracer.close()

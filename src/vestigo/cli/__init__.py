@@ -32,8 +32,11 @@ def build_parser() -> argparse.ArgumentParser:
     window.add_argument("--since", metavar="TIME", help="24h, 30m, 7d, 2026-11-20 or 2026-11-20T08:00")
     window.add_argument("--until", metavar="TIME", help="the end of the window, in the same forms")
 
-    demo = commands.add_parser("demo", parents=[place], help="record a sample application and show what came of it")
+    demo = commands.add_parser(
+        "demo", parents=[place], help="start a server, send it a sample application's traces, show them"
+    )
     demo.add_argument("--once", action="store_true", help="end by itself instead of going on until Ctrl-C")
+    demo.add_argument("--port", type=int, default=0, help="port of its server (default: a free one)")
     serve.add_options(commands.add_parser("serve", help="take records by OTLP, answer the API, show the page"))
     query = commands.add_parser("query", parents=[place, window], help="list traces, spans or logs")
     what = query.add_mutually_exclusive_group()
@@ -62,7 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--audit-head", action="append", default=[], metavar="HEAD", help="one that was kept elsewhere; may be repeated"
     )
-    commands.add_parser("doctor", parents=[place], help="settings in force, storage, dependencies, redaction")
+    doctor = commands.add_parser("doctor", parents=[place], help="settings in force, storage, redaction, dependencies")
+    doctor.add_argument("--config", metavar="FILE", help="the server's TOML file (default: as for `serve`)")
     credentials.add_options(commands)
     return parser
 

@@ -5,13 +5,14 @@ import importlib.metadata
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
+from msgspec import Struct
 
 from vestigo import otlp
 from vestigo.cli import credentials, render
@@ -20,14 +21,24 @@ from vestigo.filtertext import parse_filter
 from vestigo.prices import Prices
 from vestigo.query import Query
 from vestigo.record import Batch, Log, Span
-from vestigo.settings import Settings, default_storage_url, environment_value, load_settings
+from vestigo.settings import (
+    Settings,
+    default_storage_url,
+    environment_value,
+    load_server_settings,
+    load_settings,
+    server_source,
+)
 from vestigo.storage import Storage, open_storage, settle
 from vestigo.storage.policies import Policies
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_DEPENDENCIES = ("msgspec", "google-re2", "apsw", "backports.zstd", "genai-prices", "openai", "structlog")
+_DEPENDENCIES = (
+    "msgspec", "google-re2", "apsw", "backports.zstd", "genai-prices", "starlette", "uvicorn", "opentelemetry-proto",
+    "argon2-cffi", "authlib", "grpcio", "openai", "structlog",
+)  # fmt: skip
 _EXPORT_TRACES = 500
-_SECRET = ("redact_hash_key", "api_key", "headers")
+_SECRET = ("redact_hash_key", "api_key", "headers", "forward_headers", "oidc_client_secret")
 
 
 def settings_of(given: argparse.Namespace) -> Settings:
@@ -196,14 +207,11 @@ def verify(given: argparse.Namespace) -> int | None:
 
 def doctor(given: argparse.Namespace) -> int | None:
     settings = settings_of(given)
-    arguments = {name for name in ("storage", "project") if getattr(given, name) is not None}
-    print(render.paint("settings", "bold"))
-    for name in Settings.__struct_fields__:
-        source = "option" if name in arguments else "environment" if environment_value(name) else "default"
-        value = getattr(settings, name)
-        if name in _SECRET and value:
-            value = "(set)"
-        print(f"  {name:<22}{render.plain(value):<40} {source}")
+    chosen = {name for name in ("storage", "project") if getattr(given, name) is not None}
+    _print_settings("settings of a program", settings, _source, chosen)
+    options = {name: getattr(given, name) for name in chosen}
+    server = load_server_settings(options, config=given.config)
+    _print_settings("settings of a server", server, lambda name: server_source(name, given.config), chosen)
     print(render.paint("storage", "bold"))
     url = default_storage_url(settings)
     print(f"  {url}")
@@ -217,6 +225,19 @@ def doctor(given: argparse.Namespace) -> int | None:
     for name in _DEPENDENCIES:
         print(f"  {name:<22}{_version_of(name)}")
     return None
+
+
+def _source(name: str) -> str:
+    return "environment" if environment_value(name) else "default"
+
+
+def _print_settings(title: str, settings: Struct, source: Callable[[str], str], options: set[str]) -> None:
+    print(render.paint(title, "bold"))
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if name in _SECRET and value:
+            value = "(set)"
+        print(f"  {name:<22}{render.plain(value):<40} {'option' if name in options else source(name)}")
 
 
 def _rules(settings: Settings) -> Iterator[str]:

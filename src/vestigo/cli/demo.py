@@ -1,18 +1,28 @@
-"""`vestigo demo`: a sample application with a stand-in model, recorded by the real tracer into the embedded store."""
+"""`vestigo demo`: a server on the embedded store, and a sample application with a stand-in model that sends to it."""
 
 import argparse
 import itertools
 import random
+import re
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vestigo.cli import render
 from vestigo.default import score
+from vestigo.errors import SettingsError
+from vestigo.sdk.exporters import open_exporter
 from vestigo.sdk.tracer import Tracer
-from vestigo.settings import load_settings
+from vestigo.settings import Settings, load_settings
 from vestigo.storage import open_storage
 
+_TRACES: Final = 12
+_START_S: Final = 60.0
 _QUESTIONS = (
     ("u7", "Where is my order 4711?", "It left on Monday and arrives tomorrow.", "gold"),
     ("u12", "Can I return opened headphones?", "Yes, within 30 days, if they are complete.", "silver"),
@@ -24,35 +34,72 @@ _MODELS = ("gpt-4o-mini", "gpt-4o", "claude-sonnet-4-5")
 
 def demo(given: argparse.Namespace) -> int | None:
     settings = load_settings({"project": given.project, "service": "demo-shop"})
-    url = given.storage or f"sqlite:///{Path(settings.data_dir).expanduser() / 'demo.db'}"
+    place = Path(settings.data_dir).expanduser().absolute() / "demo"
+    url = given.storage or f"sqlite:////{str(place / 'demo.db').lstrip('/')}"
+    with served(place, url, settings, port=given.port) as (address, told):
+        print(told, flush=True)
+        exporter = open_exporter(address, settings)
+        tracer = Tracer(storage=exporter, settings=settings)
+        rng = random.Random()  # noqa: S311  a sample, no secret
+        newest = [answer(tracer, rng, number) for number in range(_TRACES)][-1]
+        tracer.flush(_START_S)
+        show(url, settings, newest)
+        if not given.once:
+            print("\none more trace each second; Ctrl-C ends", flush=True)
+            try:
+                for number in itertools.count(_TRACES):
+                    answer(tracer, rng, number)
+                    time.sleep(1)
+            except KeyboardInterrupt:
+                pass
+        tracer.close()
+        exporter.close()
+    return None
+
+
+@contextmanager
+def served(place: Path, url: str, settings: Settings, *, port: int) -> Generator[tuple[str, str]]:
+    """A server in a process of its own: its address, and what it says of itself. Raises SettingsError if it ends."""
+    options = ["--data-dir", str(place), "--storage", url, "--port", str(port), "--grpc-port", "-2"]
+    command = [sys.executable, "-m", "vestigo", "serve", *options, "--set", f"project={settings.project}"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603  this very program
+    # a pipe that nobody reads would stop the server once it is full
+    rest = threading.Thread(target=lambda: [sys.stderr.write(line) for line in server.stderr or ()], daemon=True)
+    try:
+        told = ""
+        for line in server.stderr or ():
+            told += line
+            if "  open  " in line:
+                break
+        address = re.search(r"listens on (\S+)", told)
+        if address is None:
+            raise SettingsError(told.strip().removeprefix("vestigo: ") or "the server did not start")
+        rest.start()
+        yield address[1], told.rstrip()
+    finally:
+        server.terminate()
+        server.wait(_START_S)
+        if rest.ident is not None:
+            rest.join(_START_S)
+        if server.stderr is not None:
+            server.stderr.close()
+
+
+def show(url: str, settings: Settings, trace_id: str) -> None:
+    """Print one trace, and how to see more."""
     storage = open_storage(url)
-    tracer = Tracer(storage=storage, settings=settings)
-    rng = random.Random()  # noqa: S311  a sample, no secret
-    newest = ""
-    for number in range(12):
-        newest = answer(tracer, rng, number)
-    tracer.flush()
-    trace = storage.trace(settings.project, newest)
+    trace = storage.trace(settings.project, trace_id)
+    storage.close()
     if trace is not None:
+        print()
         for line in render.tree_lines(trace, said=True):
             print(line)
-    place = "" if not url else f" --storage {url}"
-    print("\nthe sample application recorded 12 traces. Try:")
+    place = f" --storage {url}"
+    print(f"\nthe sample application sent {_TRACES} traces. Open the link above, or try:")
     print(f"  vestigo query{place}")
     print(f"  vestigo query{place} 'any(kind:tool status:error)'")
-    print(f"  vestigo show{place} {newest}")
+    print(f"  vestigo show{place} {trace_id}")
     print(f"  vestigo tail -f{place} 'kind:llm'")
-    if not given.once:
-        print("\none more trace each second; Ctrl-C ends", flush=True)
-        try:
-            for number in itertools.count(12):
-                answer(tracer, rng, number)
-                time.sleep(1)
-        except KeyboardInterrupt:
-            pass
-    tracer.close()
-    storage.close()
-    return None
 
 
 def answer(tracer: Tracer, rng: random.Random, number: int) -> str:

@@ -126,6 +126,10 @@ async def run(server: "Server", sock: socket.socket, *, announce: bool) -> None:
             if announce and self.started:
                 tell(server, sock.getsockname()[1])
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await server.live.stop()  # streams do not end by themselves, and an end waits for requests
+            await super().shutdown(sockets)
+
     await Announcing(config).serve(sockets=[sock])
 
 

@@ -1,9 +1,9 @@
 """To a server: batches as OTLP/HTTP requests, sent at once (`OTLPExporter`) or by way of the disk (`SpoolingExporter`).
 
-An exporter has the `write(batch)` of a storage. What becomes of records after `write` has taken them is in `figures()`,
-which the pipeline takes into its law; so one exporter serves one tracer. A request that may be tried again is, slower
-and slower or when the server says; one that the server refuses is dropped and counted, as OTLP demands; one that is too
-large is halved.
+An exporter has the `write(batch)` of a storage. What becomes of records after `write` has taken them is in
+`undelivered()`, which the pipeline takes into its law; so one exporter serves one tracer. A request that may be tried
+again is, slower and slower or when the server says; one that the server refuses is dropped and counted, as OTLP demands;
+one that is too large is halved.
 """
 
 import gzip
@@ -99,7 +99,7 @@ class OTLPExporter:
         for frame, outcome in zip(frames, outcomes, strict=True):
             self.count(frame, outcome, own=True)
 
-    def figures(self) -> dict[str, int]:
+    def undelivered(self) -> dict[str, int]:
         """Of the records that `write` took: what was dropped afterwards, by reason."""
         return dict(self._dropped)
 
@@ -257,10 +257,10 @@ class SpoolingExporter:
         with self._changed:
             self._changed.notify_all()
 
-    def figures(self) -> dict[str, int]:
+    def undelivered(self) -> dict[str, int]:
         """Of the records that `write` took: how many wait in the spool, and what was dropped, by reason."""
         with self._changed:
-            return {**Counter(self.exporter.figures()) + self.spool.dropped, "spooled": self.spool.spooled}
+            return {**Counter(self.exporter.undelivered()) + self.spool.dropped, "spooled": self.spool.spooled}
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until the server has everything; False where the time ends first or the server does not answer."""

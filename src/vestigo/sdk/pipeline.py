@@ -47,8 +47,8 @@ _clock_ns = time.perf_counter_ns  # the clock of `ActiveSpan.started_ns`
 class Exporter(Protocol):
     """Where batches go: a storage, or a way to one.
 
-    One that delivers after `write` has returned has two methods more: `figures() -> dict[str, int]` tells how many of
-    the records that it took are still on the way (`spooled`) or were lost there (`dropped.<reason>`), and
+    One that delivers after `write` has returned has two methods more: `undelivered() -> dict[str, int]` tells how many
+    of the records that it took are still on the way (`spooled`) or were lost there (`dropped.<reason>`), and
     `drain(timeout_s) -> bool` waits until all have arrived; False where they do not.
     """
 
@@ -279,7 +279,7 @@ class Pipeline:
     def stats(self) -> dict[str, int]:
         """The law in figures: recorded = stored + queued + held + spooled + all dropped.<reason>."""
         with self._lock:
-            later: dict[str, int] = getattr(self.exporter, "figures", dict)()
+            later: dict[str, int] = getattr(self.exporter, "undelivered", dict)()
             queued = sum(1 for item in self._queue.copy() if not isinstance(item, _Flush))
             figures = self.counters.snapshot()
             figures["queued"] = queued + self._busy
