@@ -225,13 +225,13 @@ def test_doctor_tells_settings_and_where_they_come_from(run, monkeypatch):
 
 def test_doctor_shows_no_key_of_a_server(run, monkeypatch):
     """That there is one is all that is told; a server is not asked."""
-    monkeypatch.setenv("VESTIGO_API_KEY", "vst_secret")
-    monkeypatch.setenv("VESTIGO_HEADERS", "X-Key=other_secret")
+    monkeypatch.setenv("VESTIGO_API_KEY", "vst_hush")
+    monkeypatch.setenv("VESTIGO_HEADERS", "X-Key=other_hush")
     code, out, _ = run("doctor", storage="http://localhost:4318")
     assert code in {0, None}
     assert "http://localhost:4318" in out
     assert out.count("(set)") == 2
-    assert "_secret" not in out
+    assert "_hush" not in out
 
 
 def test_a_closed_pipe_is_quiet(url):

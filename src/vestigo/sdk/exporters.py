@@ -2,8 +2,8 @@
 
 An exporter has the `write(batch)` of a storage. What becomes of records after `write` has taken them is in
 `undelivered()`, which the pipeline takes into its law; so one exporter serves one tracer. A request that may be tried
-again is, slower and slower or when the server says; one that the server refuses is dropped and counted, as OTLP demands;
-one that is too large is halved.
+again is, slower and slower or when the server says; one that the server refuses is dropped and counted, as OTLP
+demands; one that is too large is halved.
 """
 
 import gzip
