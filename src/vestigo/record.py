@@ -343,6 +343,8 @@ class Batch(Struct):
     logs: list[Log] = []
     project: str = "default"
     points: list[Point] = []
+    drafts: dict[int, Any] = {}
+    """What was worked out beforehand of texts in the spans' attributes, by identity, for the storage that knows it."""
 
     def __len__(self) -> int:
         return len(self.spans) + len(self.logs) + len(self.points)

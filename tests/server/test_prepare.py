@@ -9,6 +9,7 @@ from vestigo.record import Log, Resource, Scope, Span
 from vestigo.server import prepare
 from vestigo.server.prepare import Preparer, pack_parcel, read_parcel
 from vestigo.settings import ServerSettings
+from vestigo.storage.sqlite.drafts import Drafter
 
 SECRET = "sk-proj-" + "a1B2c3D4" * 6
 
@@ -32,7 +33,7 @@ def test_a_parcel_holds_what_was_prepared():
     own = Preparer(settings, here).prepare("traces", "protobuf", request(SECRET), "shop")
     child, there = Counters(), Counters()
     prepared = Preparer(settings, child).prepare("traces", "protobuf", request(SECRET), "shop")
-    read = read_parcel(pack_parcel(prepared, child), there)
+    read = read_parcel(pack_parcel(prepared, child, Drafter()), there)
     assert read == own
     assert there.snapshot() == here.snapshot()
     assert there.get("redacted") == 1

@@ -21,7 +21,7 @@ from vestigo.otlp import Form, Signal
 from vestigo.record import Batch
 from vestigo.server.prepare import Prepared
 from vestigo.server.routes import Call, Failure, Principal, Route
-from vestigo.server.workers import Workers
+from vestigo.server.workers import NO_DICTIONARY, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -50,12 +50,15 @@ class Ingest:
     def __init__(self, server: "Server") -> None:
         self._server = server
         self._limit = server.settings.max_body_bytes
-        self.workers = Workers(server.settings, server.counters)
+        self.workers = Workers(server.settings, server.counters, self._dictionary)
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="vestigo-ingest")  # they wait for commits
         self._lock = threading.Lock()
         self.waiting_bytes = 0
         """Bodies that are being received, prepared or written."""
         self._closing = False
+
+    def _dictionary(self) -> tuple[int, bytes]:
+        return getattr(self._server.storage, "dictionary", NO_DICTIONARY)
 
     # --- HTTP
 

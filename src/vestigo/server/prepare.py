@@ -24,6 +24,7 @@ from vestigo.record import Batch, Log, Point, Resource, Scope, Span
 from vestigo.redact import Redactor
 from vestigo.sdk.settle import cut, truncate_log, truncate_span
 from vestigo.settings import ServerSettings
+from vestigo.storage.sqlite.drafts import Draft, Drafter
 
 R = TypeVar("R", Span, Log, Point)
 
@@ -46,6 +47,8 @@ class Parcel(Struct, array_like=True):
     """For each span, log and point, in this order: its place in `origins`."""
     counts: dict[str, int]
     """What the child counted meanwhile: redactions by rule."""
+    drafts: list[tuple[int, str, Draft]]
+    """Place of the span, attribute, and what was worked out of it for the storage."""
 
 
 class Preparer:
@@ -139,8 +142,9 @@ def collect_seldom() -> None:
 # --- between processes
 
 
-def pack_parcel(prepared: Prepared, counters: Counters) -> bytes:
+def pack_parcel(prepared: Prepared, counters: Counters, drafter: Drafter) -> bytes:
     """An encoded parcel; the counters, which are the child's own, begin anew. The records are used up."""
+    drafts = drafter.drafts(prepared.batch.spans)
     counts = counters.snapshot()
     counters.reset()
     origins: list[tuple[Resource, Scope]] = []
@@ -155,7 +159,7 @@ def pack_parcel(prepared: Prepared, counters: Counters) -> bytes:
         which.append(place)
     for record in _records(prepared.batch):
         record.resource, record.scope = _NO_RESOURCE, _NO_SCOPE
-    return msgspec.msgpack.encode(Parcel(prepared, origins, which, counts))
+    return msgspec.msgpack.encode(Parcel(prepared, origins, which, counts, drafts))
 
 
 def read_parcel(data: bytes, counters: Counters) -> Prepared:
@@ -165,6 +169,8 @@ def read_parcel(data: bytes, counters: Counters) -> Prepared:
         record.resource, record.scope = parcel.origins[place]
     for name, count in parcel.counts.items():
         counters.add(name, count)
+    spans = parcel.prepared.batch.spans
+    parcel.prepared.batch.drafts = {id(spans[place].attributes[key]): draft for place, key, draft in parcel.drafts}
     return parcel.prepared
 
 

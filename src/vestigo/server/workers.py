@@ -9,6 +9,7 @@ import multiprocessing
 import signal
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Final
@@ -20,9 +21,11 @@ from vestigo.errors import IngestError
 from vestigo.otlp import Form, Signal
 from vestigo.server.prepare import Prepared, Preparer, collect_seldom, pack_parcel, read_parcel
 from vestigo.settings import ServerSettings
+from vestigo.storage.sqlite.drafts import Drafter
 
 _SMALL_BYTES: Final = 64 * 1024
 """Up to this size a request is prepared at once where it arrived: handing it over would cost as much."""
+NO_DICTIONARY: Final = (0, b"")
 _IDLE_S: Final = 30.0
 _END_S: Final = 5.0
 
@@ -30,7 +33,14 @@ _END_S: Final = 5.0
 class Workers:
     """Prepares requests here or in a child, whichever is better now. Safe from any thread."""
 
-    def __init__(self, settings: ServerSettings, counters: Counters) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        counters: Counters,
+        dictionary: Callable[[], tuple[int, bytes]] = lambda: NO_DICTIONARY,
+    ) -> None:
+        """`dictionary` tells number and content of the one that drafts are compressed with; 0 where none are wanted."""
+        self._dictionary = dictionary
         self.preparer = Preparer(settings, counters)
         self.children: list[Child] = []
         self._settings = settings
@@ -69,7 +79,7 @@ class Workers:
     def _in_child(self, signal: Signal, form: Form, data: bytes, project: str) -> Prepared:
         child = self._idle.get()
         try:
-            parcel = child.prepare(signal, form, data, project)
+            parcel = child.prepare(signal, form, data, project, self._dictionary())
         except (EOFError, OSError) as error:
             child.end()
             with self._lock:
@@ -112,10 +122,14 @@ class Child:
         self.process = context.Process(target=_work, args=(theirs, settings), name="vestigo-ingest", daemon=True)
         self.process.start()
         theirs.close()
+        self._told = 0
 
-    def prepare(self, signal: Signal, form: Form, data: bytes, project: str) -> bytes:
+    def prepare(self, signal: Signal, form: Form, data: bytes, project: str, dictionary: tuple[int, bytes]) -> bytes:
         """An encoded parcel. Raises IngestError, and EOFError or OSError if the child has ended."""
-        self._pipe.send_bytes(msgspec.msgpack.encode((signal, form, project)))
+        number, content = dictionary
+        news = content if number != self._told else b""
+        self._pipe.send_bytes(msgspec.msgpack.encode((signal, form, project, number, news)))
+        self._told = number
         self._pipe.send_bytes(data)
         rejected, message = _decode_outcome(self._pipe.recv_bytes())
         if rejected:
@@ -133,7 +147,7 @@ class Child:
 
 
 _decode_outcome = msgspec.msgpack.Decoder(tuple[int, str]).decode
-_decode_task = msgspec.msgpack.Decoder(tuple[Signal, Form, str]).decode
+_decode_task = msgspec.msgpack.Decoder(tuple[Signal, Form, str, int, bytes]).decode
 
 
 def _work(pipe: Connection, settings: ServerSettings) -> None:
@@ -141,13 +155,16 @@ def _work(pipe: Connection, settings: ServerSettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its children
     counters = Counters()
     preparer = Preparer(settings, counters)
+    drafter = Drafter()
     collect_seldom()
     while True:
         try:
-            what, form, project = _decode_task(pipe.recv_bytes())
+            what, form, project, number, dictionary = _decode_task(pipe.recv_bytes())
+            if dictionary:
+                drafter.use(number, dictionary)
             data = pipe.recv_bytes()
             try:
-                parcel = pack_parcel(preparer.prepare(what, form, data, project), counters)
+                parcel = pack_parcel(preparer.prepare(what, form, data, project), counters, drafter)
             except IngestError as error:
                 pipe.send_bytes(msgspec.msgpack.encode((error.rejected, str(error))))
                 continue

@@ -171,6 +171,12 @@ class SQLiteTraceStorage:
         """For each trace the span that tells what it was about."""
         return self._read(lambda reader: outline.telling_spans(reader, project, trace_ids))
 
+    @property
+    def dictionary(self) -> tuple[int, bytes]:
+        """Number and content of the dictionary that drafts are compressed with; 0 as long as there is none."""
+        writer = self._writer
+        return (0, b"") if writer is None else writer.codec.settled
+
     # --- upkeep
 
     def verify(self) -> list[str]:

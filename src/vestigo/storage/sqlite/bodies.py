@@ -91,11 +91,14 @@ class Codec:
         self._compressors: dict[str, Any] = {}
         self._samples: dict[str, list[bytes]] = {"body": [], "span": []}
         self._trained: dict[str, int] = {"body": 0, "span": 0}
+        self.settled: tuple[int, bytes] = (0, b"")
+        """Number and content of the dictionary for bodies, once it will not be trained again."""
         self.reload()
 
     def reload(self) -> None:
         """Read the dictionaries that the file has by now."""
         self._compressors.clear()
+        self.settled = (0, b"")
         self._trained = dict.fromkeys(self._trained, 0)
         for number, kind, content in self._db.execute("SELECT id, class, body FROM dictionary ORDER BY rowid"):
             self._use(number, kind, bytes(content))
@@ -105,6 +108,8 @@ class Codec:
         self._dictionaries[number] = dictionary
         self._compressors[kind] = zstd.ZstdCompressor(options=_OPTIONS, zstd_dict=dictionary)
         self._trained[kind] += 1
+        if kind == "body" and self._trained[kind] >= len(_TRAIN_AT):
+            self.settled = (number, content)
 
     def compress(self, kind: str, data: bytes) -> bytes:
         """Compress bytes of a kind (`body`, `span`), and keep them as a sample for its dictionary."""
@@ -147,11 +152,16 @@ class Codec:
             raise StorageError(f"a stored record is damaged: {error}; run `vestigo verify`") from None
 
 
+def compressor_of(dictionary: bytes) -> Any:
+    """A compressor as `Codec` uses it."""
+    return zstd.ZstdCompressor(options=_OPTIONS, zstd_dict=zstd.ZstdDict(dictionary))
+
+
 class Bodies:
     """Message bodies of one file, for its writer: numbers at once, rows when `flush` is called."""
 
     def __init__(self, db: apsw.Connection, codec: Codec) -> None:
-        self._db = db
+        self._db: Any = db  # rows are tuples of whatever the columns hold
         self._codec = codec
         self._known: Recent[bytes, int] = Recent(100_000)  # digest -> twice the number, plus 1 if its words are indexed
         self._next = 0
@@ -180,7 +190,7 @@ class Bodies:
     def of_value(self, value: Value, *, words: bool) -> int:
         """The number of a value, such as a message; with `words` it is a message whose text is to be found."""
         content = _encode(value)
-        digest = _digest(content).digest()
+        digest = digest_of(content)
         known = self._known.get(digest, 0)
         if known and (known & 1 or not words):
             return known >> 1
@@ -188,12 +198,53 @@ class Bodies:
 
     def of_json(self, item: bytes, *, words: bool) -> int:
         """The number of one item of a JSON array, kept as the text that it is."""
-        digest = _digest(item).digest()
+        digest = digest_of(item)
         known = self._known.get(digest, 0)
         if known and (known & 1 or not words):
             return known >> 1
         text = (lambda: index_text(msgspec.json.decode(item))) if words else None
         return self._settle(digest, known, lambda: _encode(item.decode()), text)
+
+    def of_draft(
+        self, digests: bytes, dictionary: int, fresh: Callable[[], dict[int, tuple[str, bytes]]]
+    ) -> list[int] | None:
+        """The numbers of drafted messages, whose words are found; None where the file has changed since.
+
+        `fresh` gives words and compressed content of the items that the drafter had not seen, by place.
+        """
+        known = self._known
+        numbers: list[int] = []
+        told: dict[int, tuple[str, bytes]] | None = None
+        for at in range(0, len(digests), 16):
+            digest = digests[at : at + 16]
+            found = known.get(digest, 0)
+            if not found & 1:
+                told = fresh() if told is None else told
+                one = told.get(at // 16)
+                if one is None or dictionary != self._codec.settled[0]:
+                    return None
+                found = self._settle_draft(digest, found >> 1, *one)
+            numbers.append(found >> 1)
+        return numbers
+
+    def _settle_draft(self, digest: bytes, number: int, words: str, content: bytes) -> int:
+        indexed = False
+        if not number:
+            short = _short(digest)
+            for known, stored in self._db.execute("SELECT id, content FROM body WHERE hash = ?", (short,)):
+                if stored and self._codec.decompress(stored) == self._codec.decompress(content):
+                    number = known
+                    indexed = self._is_indexed(known)
+            if not number:
+                number = self._next
+                self._next = number + 1
+                self._rows.append((number, short, content))
+        if not indexed:
+            self._words.append((number, words))
+        return self._known.remember(digest, number << 1 | 1)
+
+    def _is_indexed(self, number: int) -> bool:
+        return self._db.execute("SELECT 1 FROM words WHERE rowid = ?", (number,)).fetchone() is not None
 
     def of_words(self, text: str) -> int:
         """The number of a body without content, which only makes the words of a text found."""
@@ -214,11 +265,10 @@ class Bodies:
 
     def _stored(self, digest: bytes, content: bytes) -> tuple[int, bool]:
         """The number of a body, given now if it is new, and whether its words are indexed."""
-        short = int.from_bytes(digest[:8], "big", signed=True)
+        short = _short(digest)
         for number, stored in self._db.execute("SELECT id, content FROM body WHERE hash = ?", (short,)):
             if (self._codec.decompress(stored) if stored else b"") == content:
-                found = self._db.execute("SELECT 1 FROM words WHERE rowid = ?", (number,)).fetchone()
-                return number, found is not None
+                return number, self._is_indexed(number)
         number = self._next
         self._next = number + 1
         self._rows.append((number, short, self._codec.compress("body", content) if content else b""))
@@ -226,6 +276,16 @@ class Bodies:
 
 
 _digest = partial(hashlib.blake2b, digest_size=16)
+
+
+def digest_of(content: bytes) -> bytes:
+    """What a body is known by: 16 bytes."""
+    return _digest(content).digest()
+
+
+def _short(digest: bytes) -> int:
+    """What a body is looked up by."""
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def index_text(message: Value) -> str:

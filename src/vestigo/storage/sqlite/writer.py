@@ -35,6 +35,7 @@ from vestigo.storage.sqlite.bodies import (
     split_json,
 )
 from vestigo.storage.sqlite.conditions import KINDS, SHORT_TEXT, STATUSES, UNINDEXED, indexed_key, indexed_value
+from vestigo.storage.sqlite.drafts import LONGEST_HISTORY, Draft, plain_keys
 from vestigo.storage.sqlite.points import write_points
 from vestigo.storage.sqlite.reader import stored_attributes
 from vestigo.storage.sqlite.rollups import HOUR_NS, RollupKey, Rollups
@@ -77,9 +78,6 @@ _INSERT_LOG: Final = (
     "INSERT OR REPLACE INTO log(project, log_id, time_ns, severity, trace_id, span_id, score, record)"
     " VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_LONGEST_HISTORY: Final = 256 * 1024
-_ELSEWHERE: Final = frozenset({semconv.TOOL_ARGUMENTS, semconv.TOOL_RESULT, "input.value", "output.value"})
-"""Attributes that say a span's messages where the conventions' own attributes do not."""
 
 
 class _Begun:
@@ -122,6 +120,7 @@ class Writer:
         self._last_origin: tuple[object, object, int] = (None, None, 0)
         self._traces: Recent[tuple[int, str], int] = Recent(20_000)
         self._mentions: Recent[tuple[int, int], bool] = Recent(200_000)
+        self._drafts: dict[int, Draft] = {}
         self._histories: Recent[tuple[int, str], History] = Recent(200)
 
     def begin(self) -> None:
@@ -151,6 +150,7 @@ class Writer:
     def write(self, batch: Batch) -> None:
         """Add a batch's records; `finish` then writes what is left and brings summaries up to date."""
         project = self.project_id(batch.project)
+        self._drafts = batch.drafts
         for span in batch.spans:
             self._write_span(span, project)
         for log in batch.logs:
@@ -203,7 +203,7 @@ class Writer:
         number = self._next_span
         self._next_span = number + 1
         form = span.normal or NormalForm()
-        kept, has = self._split(span, form, number, trace, project)
+        kept, has = self._split(span, number, trace, project)
         row = self._row(span, form, (number, trace, span_id), project, kept, has)
         self._spans.append(row)
         self._touched.add(trace)
@@ -270,13 +270,13 @@ class Writer:
 
     # --- content
 
-    def _split(self, span: Span, form: NormalForm, number: int, trace: int, project: int) -> tuple[dict[str, Any], int]:
+    def _split(self, span: Span, number: int, trace: int, project: int) -> tuple[dict[str, Any], int]:
         """Attributes with references in the place of bodies, and the `has:` bits of what was said.
 
         Words of messages are indexed. In the conventions' own form the messages are the items of two attributes, so
         they are neither decoded nor compared when they are known already.
         """
-        plain = _plain_keys(span, form)
+        plain = plain_keys(span)
         kept: dict[str, Any] = {}
         used: list[int] = []
         if plain is None:
@@ -320,6 +320,14 @@ class Writer:
             used += numbers
             return reference(LIST, numbers)
         text = str(value)
+        draft = self._drafts.get(id(value))
+        if draft is not None:
+            drafted = self.bodies.of_draft(
+                draft.digests, draft.dictionary, lambda: {one.place: (one.words, one.content) for one in draft.fresh}
+            )
+            if drafted is not None:
+                used += drafted
+                return reference(draft.code, drafted)
         history = self._histories.get((trace, key))
         found = split_json(text, history)
         if found is None:
@@ -330,7 +338,7 @@ class Writer:
         used += numbers  # those of the history are mentioned already
         if found.continues and history is not None:
             numbers = [*history.numbers, *numbers]
-        if key == semconv.INPUT_MESSAGES and len(text) <= _LONGEST_HISTORY:
+        if key == semconv.INPUT_MESSAGES and len(text) <= LONGEST_HISTORY:
             self._histories.remember((trace, key), History(found.code, text[:-1], numbers))
         return reference(found.code, numbers)
 
@@ -490,26 +498,6 @@ class Writer:
 
 _NO_USAGE: Final = Usage()
 _NONE_OWN: Final[set[int]] = set()
-
-
-def _plain_keys(span: Span, form: NormalForm) -> dict[str, int] | None:
-    """The attributes whose items are all the messages that a span has, with their `has:` bits; None if in doubt."""
-    if form.dialect != "gen_ai":
-        return None
-    attributes = span.attributes
-    told: dict[str, int] = {}
-    for key, bit in ((semconv.INPUT_MESSAGES, _HAS_INPUT), (semconv.OUTPUT_MESSAGES, _HAS_OUTPUT)):
-        value = attributes.get(key)
-        if value is None:
-            continue
-        if not (isinstance(value, str) and value[:2] == "[{") and not (
-            isinstance(value, list) and value and isinstance(value[0], dict)
-        ):
-            return None
-        told[key] = bit
-    if len(told) < 2 and (not told or span.events or not _ELSEWHERE.isdisjoint(attributes)):
-        return None
-    return None if semconv.SYSTEM_INSTRUCTIONS in attributes else told
 
 
 def _index_value(value: Value) -> Any:
