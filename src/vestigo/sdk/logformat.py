@@ -379,7 +379,9 @@ class FileSink:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._fd = -1
+        self._handle = _Handle()
+        # not __del__, in whose course another thread may still get the sink out of `_files`
+        weakref.finalize(self, _close, self._handle).atexit = False
         self._identity = (0, 0)
         self._torn = False
         """True while the file ends in half a line: the next line must not be glued to it."""
@@ -404,7 +406,7 @@ class FileSink:
         written = 0
         try:
             while written < len(data):  # a disk that is almost full takes a part
-                written += os.write(self._fd, data[written:])
+                written += os.write(self._handle.fd, data[written:])
         finally:
             if written:
                 self._torn = written < len(data)
@@ -416,7 +418,7 @@ class FileSink:
                 return
         except OSError:  # moved away, or a directory above it is
             pass
-        before = self._fd
+        before = self._handle.fd
         try:
             self._open()
         except OSError:
@@ -428,18 +430,30 @@ class FileSink:
 
     def _open(self) -> None:
         # prompts may be in it: not for everybody, but for a group that ships logs
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o640)
-        found = os.fstat(self._fd)
+        self._handle.fd = os.open(
+            self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o640
+        )
+        found = os.fstat(self._handle.fd)
         self._identity = (found.st_dev, found.st_ino)
         self._torn = stat.S_ISREG(found.st_mode) and found.st_size > 0 and not _ends_a_line(self._path)
 
     def forget_lock(self) -> None:
         self._lock = threading.RLock()
 
-    def __del__(self) -> None:
-        if self._fd >= 0:
-            with contextlib.suppress(OSError):  # somebody else may have closed it
-                os.close(self._fd)
+
+class _Handle:
+    """A file descriptor that outlives its sink by a moment."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self) -> None:
+        self.fd = -1
+
+
+def _close(handle: _Handle) -> None:
+    if handle.fd >= 0:
+        with contextlib.suppress(OSError):  # somebody else may have closed it
+            os.close(handle.fd)
 
 
 def _ends_a_line(path: str) -> bool:
