@@ -76,8 +76,9 @@ class _LogLength:
         return apsw.SQLITE_OK
 
 
-_FOLD: Final = 4_000
-"""Pages of the log from which it is folded into the file: pages that change often are then written once for many."""
+_FOLD: Final = 1_000
+"""Pages of the log from which it is folded into the file, as by SQLite itself; a longer one leaves less room on a full
+disk."""
 _LONG: Final = 8_000
 """Pages, some 32 MB, from which writers wait."""
 _PATIENCE_MS: Final = 2_000
