@@ -1,10 +1,10 @@
 """The server under load: LLM spans of 3 kB over OTLP/HTTP from other processes, to durable and visible.
 
 Each request is 512 spans in protobuf, with messages as JSON text, as OpenTelemetry's exporters send them: conversations
-of five calls, each sending its history again. Printed are spans a second from the first byte sent to the last answer,
-CPU microseconds a span of the server with its children and of the senders, and then, at a steady rate with questions
-asked meanwhile, the quantiles of the answers' times. `--phoenix PYTHON` puts the same load on Arize Phoenix, installed
-in that interpreter's environment, in the same run.
+of five calls, each sending its history again. Printed are spans a second from the first byte sent until a question
+counts all of them, CPU microseconds a span of the server with its children and of the senders, and then, at a steady
+rate with questions asked meanwhile, the quantiles of the answers' times. `--phoenix PYTHON` puts the same load on Arize
+Phoenix, installed in that interpreter's environment, in the same run.
 
     python bench/server.py [--short] [--spans 60000] [--senders 1 4] [--phoenix /path/to/venv/bin/python]
 """
@@ -136,8 +136,9 @@ def send_all(port, path, bodies, ready, go, results):
     results.put((accepted, again, time.process_time() - cpu))
 
 
-def flood(port, path, count, senders, seed):
-    """(spans/s, senders' CPU seconds, accepted, sent again)"""
+def flood(port, path, count, senders, seed, visible=None):
+    """(spans/s, senders' CPU seconds, accepted, sent again); with `visible`, until so many more spans are counted."""
+    before = 0 if visible is None else visible()
     context = multiprocessing.get_context("fork")
     ready, go, results = context.Semaphore(0), context.Event(), context.Queue()
     shares = [list(requests(count // senders, seed * 100 + number)) for number in range(senders)]
@@ -153,14 +154,22 @@ def flood(port, path, count, senders, seed):
     for worker in workers:
         worker.join()
     accepted = sum(one[0] for one in told)
+    if visible is not None:
+        wanted = before + accepted
+        while visible() < wanted and time.perf_counter() - began < 600:
+            time.sleep(0.1)
+        taken = time.perf_counter() - began
     return accepted / taken, sum(one[2] for one in told), accepted, sum(one[1] for one in told)
 
 
-def steady(port, path, rate, seconds, seed, ask):
-    """Times of the answers and of four questions a second meanwhile, in ms, at `rate` spans a second by the hundred."""
-    bodies = list(requests(int(rate * seconds), seed, 100))
+def steady(port, path, rate, seconds, seed, ask, senders=4):
+    """Times of the answers and of four questions a second meanwhile, in ms, at `rate` spans a second by the hundred.
+
+    The requests are due at even times, in turn from each sender; waiting for the one before counts.
+    """
+    bodies = [body for body, _ in requests(int(rate * seconds), seed, 100)]
     ending = threading.Event()
-    asked = []
+    times, asked = [], []
 
     def question():
         for turn in itertools.count():
@@ -170,20 +179,24 @@ def steady(port, path, rate, seconds, seed, ask):
             ask(turn)
             asked.append((time.perf_counter() - began) * 1e3)
 
-    thread = threading.Thread(target=question)
-    thread.start()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    times = []
-    began = time.perf_counter()
-    for number, (body, _) in enumerate(bodies):
-        due = began + number * 100 / rate
-        time.sleep(max(0.0, due - time.perf_counter()))
-        at = max(due, time.perf_counter()) if due > time.perf_counter() - 0.001 else due  # waiting in line counts
-        while post(connection, path, body) in {429, 503}:
-            time.sleep(0.05)
-        times.append((time.perf_counter() - at) * 1e3)
+    def send(number, began):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for place in range(number, len(bodies), senders):
+            due = began + place * 100 / rate
+            time.sleep(max(0.0, due - time.perf_counter()))
+            while post(connection, path, bodies[place]) in {429, 503}:
+                time.sleep(0.05)
+            times.append((time.perf_counter() - due) * 1e3)
+
+    began = time.perf_counter() + 0.1
+    threads = [threading.Thread(target=send, args=(number, began)) for number in range(senders)]
+    asking = threading.Thread(target=question)
+    for thread in (*threads, asking):
+        thread.start()
+    for thread in threads:
+        thread.join()
     ending.set()
-    thread.join()
+    asking.join()
     return times, asked
 
 
@@ -255,8 +268,8 @@ class Vestigo:
 
     def visible(self):
         """Spans that a question counts."""
-        (group,) = self.get("/api/series?measures=count")["groups"]
-        return round(sum(count or 0 for count in group["values"]["count"]))
+        groups = self.get("/api/series?measures=count")["groups"]
+        return round(sum(count or 0 for group in groups for count in group["values"]["count"]))
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)
@@ -277,6 +290,14 @@ class Phoenix:
             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self.started_s = wait_for(self.port, "/healthz", self.process)
+
+    def visible(self):
+        query = json.dumps({"query": "{projects{edges{node{recordCount}}}}"}).encode()
+        wanted = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql", query, {"Content-Type": "application/json"}
+        )
+        told = json.load(urllib.request.urlopen(wanted, timeout=60))
+        return sum(edge["node"]["recordCount"] for edge in told["data"]["projects"]["edges"])
 
     def ask(self, _):
         path = "/v1/projects/default/spans?limit=50"
@@ -299,16 +320,14 @@ def measure(make, count, senders, rate, seconds):
                 f"\n{server.name}: first answer after {server.started_s:.2f} s, {memory_mb(server.process.pid):.0f} MB"
             )
             for number, many in enumerate(senders):
-                flood(server.port, "/v1/traces", BATCH * 4, many, 90 + number)
+                flood(server.port, "/v1/traces", BATCH * 4, many, 90 + number, server.visible)
                 before = cpu_seconds(server.process.pid)
-                speed, own, accepted, again = flood(server.port, "/v1/traces", count, many, number + 1)
+                speed, own, accepted, again = flood(server.port, "/v1/traces", count, many, number + 1, server.visible)
                 each = (cpu_seconds(server.process.pid) - before) / accepted * 1e6
                 print(
                     f"  {many} sender{'s' * (many > 1)}: {speed:>8,.0f} spans/s, {accepted:,} accepted, {again} times"
                     f" busy; CPU a span: server {each:.0f} us, senders {own / accepted * 1e6:.0f} us"
                 )
-            if hasattr(server, "visible"):
-                print(f"  {server.visible():,} spans are visible")
             times, asked = steady(server.port, "/v1/traces", rate, seconds, 50, server.ask)
             print(
                 f"  {rate:,} spans/s for {seconds} s: answers p50 {statistics.median(times):.0f},"
