@@ -23,6 +23,7 @@ from vestigo.detectors import DETECTORS, Find, Form, Gate, compile_detector, com
 from vestigo.errors import SettingsError
 from vestigo.keynames import MARKED, find_pairs, is_secret_key, pair_gate, pair_pattern, plain_name
 from vestigo.record import Attributes, Batch, Log, Point, Resource, Scope, Span
+from vestigo.settings import ServerSettings, Settings
 from vestigo.values import pack, unpack
 
 Mode: TypeAlias = Literal["replace", "last4", "hash"]
@@ -497,6 +498,20 @@ def _single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(mapping) != len(pairs):
         raise ValueError("a name twice: one of its values would go unread")
     return mapping
+
+
+def redactor_of(settings: Settings | ServerSettings, counters: diagnostics.Counters) -> Redactor | None:
+    """The redactor that the settings ask for; None where nothing is to be hidden."""
+    if settings.redact == "off":
+        return None
+    return Redactor(
+        personal=settings.redact == "personal",
+        phone=settings.redact_phone,
+        mode=settings.redact_mode,
+        hash_key=settings.redact_hash_key.encode() or None,
+        keys=settings.redact_keys,
+        counters=counters,
+    )
 
 
 def _names_secret(mapping: dict[Any, Any], is_secret: Callable[[str], bool]) -> bool:

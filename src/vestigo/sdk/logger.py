@@ -18,6 +18,7 @@ from vestigo import semconv
 from vestigo.diagnostics import counters
 from vestigo.errors import SettingsError
 from vestigo.record import METADATA_PREFIX, Log, Resource, Scope
+from vestigo.redact import redactor_of
 from vestigo.sdk import logformat
 from vestigo.sdk.ids import is_span_id, new_trace_id, trace_id_from
 from vestigo.sdk.logformat import (
@@ -40,7 +41,6 @@ from vestigo.sdk.logformat import (
     timestamp,
     token_count,
 )
-from vestigo.sdk.pipeline import _redactor
 from vestigo.sdk.settle import cut
 from vestigo.sdk.tracer import RemoteParent, SilentSpan, Tracer, current_context
 from vestigo.settings import Settings, load_settings
@@ -451,7 +451,7 @@ class _Output:
         self.tracer = tracer
         self.settings: Settings = load_settings({}) if tracer is None else tracer.settings
         self.content = level_number(self.settings.log_level) <= DEBUG
-        self._own = _redactor(self.settings, counters) if tracer is None else None
+        self._own = redactor_of(self.settings, counters) if tracer is None else None
         self.scope = Scope("vestigo") if tracer is None else tracer.scope
 
     @property

@@ -25,7 +25,7 @@ from vestigo.metrics import MetricsCollector
 from vestigo.normalize import normalize
 from vestigo.prices import Prices
 from vestigo.record import Batch, Log, Span
-from vestigo.redact import Redactor
+from vestigo.redact import redactor_of
 from vestigo.sdk.sampling import WorkerSampler, head_sampler, worker_sampler
 from vestigo.sdk.settle import settle_log, settle_span, snapshot, truncate_log, truncate_span
 from vestigo.settings import Settings, default_storage_url
@@ -98,7 +98,7 @@ class Pipeline:
         self.settings = settings
         self.counters = Counters()
         self.metrics = metrics or MetricsCollector()
-        self.redactor = _redactor(settings, self.counters)
+        self.redactor = redactor_of(settings, self.counters)
         self.head = head_sampler(settings)
         self.open: dict[str, ActiveSpan] = {}
         """Spans that are being recorded, by span id."""
@@ -553,19 +553,6 @@ class _Feeder:
         pipeline = self._pipeline()
         if pipeline is not None:
             pipeline.flush()
-
-
-def _redactor(settings: Settings, counters: Counters) -> Redactor | None:
-    if settings.redact == "off":
-        return None
-    return Redactor(
-        personal=settings.redact == "personal",
-        phone=settings.redact_phone,
-        mode=settings.redact_mode,
-        hash_key=settings.redact_hash_key.encode() or None,
-        keys=settings.redact_keys,
-        counters=counters,
-    )
 
 
 def _drain(exporter: Exporter, deadline: float) -> bool:

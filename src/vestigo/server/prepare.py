@@ -21,7 +21,7 @@ from vestigo.normalize.logfire import ANNOUNCED, open_span
 from vestigo.otlp import Form, Signal
 from vestigo.prices import Prices
 from vestigo.record import Batch, Log, Point, Resource, Scope, Span
-from vestigo.redact import Redactor
+from vestigo.redact import redactor_of
 from vestigo.sdk.settle import cut, truncate_log, truncate_span
 from vestigo.settings import ServerSettings
 from vestigo.storage.sqlite.drafts import Draft, Drafter
@@ -116,20 +116,6 @@ class Preparer:
             self.redactor.point(point)
         if cap is not None:
             cut(point.attributes, cap)
-
-
-def redactor_of(settings: ServerSettings, counters: Counters) -> Redactor | None:
-    """The redactor that the settings ask for; None where nothing is to be hidden."""
-    if settings.redact == "off":
-        return None
-    return Redactor(
-        personal=settings.redact == "personal",
-        phone=settings.redact_phone,
-        mode=settings.redact_mode,
-        hash_key=settings.redact_hash_key.encode() or None,
-        keys=settings.redact_keys,
-        counters=counters,
-    )
 
 
 def collect_seldom() -> None:
