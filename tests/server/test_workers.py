@@ -18,6 +18,13 @@ def request(first):
     return otlp.encode("traces", "protobuf", spans)
 
 
+def fail(error):
+    def failing(_):
+        raise error
+
+    return failing
+
+
 @pytest.fixture
 def workers():
     made = Workers(ServerSettings(), Counters())
@@ -85,3 +92,44 @@ def test_a_child_refuses_what_cannot_be_read(workers):
     prepare_at_once(workers, 3)
     with pytest.raises(IngestError):
         workers.prepare("traces", "protobuf", b"\xff" * 100_000, "p")
+
+
+def test_children_that_cannot_be_started_again_cost_no_request(workers, monkeypatch):
+    """Requests are prepared here meanwhile, none waits for a child that is not there, and later there are some."""
+    prepare_at_once(workers, 3)
+    for child in workers.children:
+        child.process.kill()
+    with monkeypatch.context() as patch:
+        patch.setattr(workers_module, "Child", fail(OSError))
+        assert sum(len(one.batch) for one in prepare_at_once(workers, 4)) == 4 * 399
+        assert workers.children == []
+    assert sum(len(one.batch) for one in prepare_at_once(workers, 4)) == 4 * 399
+    assert workers.children != []
+
+
+def test_an_answer_that_was_not_read_is_nobody_elses(workers, monkeypatch):
+    """What one request left in the pipe must not answer the next, which may be of another project."""
+    prepare_at_once(workers, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(workers_module, "_decode_outcome", fail(MemoryError))
+        assert len(workers.prepare("traces", "protobuf", request(1_000), "one").batch) == 399
+    for first in (2_000, 3_000):
+        batch = workers.prepare("traces", "protobuf", request(first), "two").batch
+        assert (batch.project, batch.spans[0].trace_id) == ("two", f"{first + 1:032x}")
+
+
+def test_requests_in_work_at_the_end_are_prepared(workers):
+    """Also those that wait for a child."""
+    prepare_at_once(workers, 3)
+    held = workers._idle.get()
+    idle, found = workers._idle, []
+    thread = threading.Thread(
+        target=lambda: found.append(workers.prepare("traces", "protobuf", request(1_000), "p")), daemon=True
+    )
+    thread.start()
+    while not workers._in_work:
+        thread.join(0.01)
+    workers.close()
+    idle.put(held)
+    thread.join(30)
+    assert [len(one.batch) for one in found] == [399]

@@ -128,3 +128,12 @@ def test_only_what_the_conventions_say_is_drafted(storage):
     (plain,) = conversation(602, turns=1)
     plain.normal.dialect = "openinference"
     assert drafter.drafts([plain]) == []
+
+
+@pytest.mark.parametrize("value", ["1e999", "[" * 5_000 + "]" * 5_000, '"\ud800"'])
+def test_messages_that_cannot_be_decoded_end_no_child(storage, value):
+    """They are left to the writer, or drafted with the text as it stands."""
+    (span,) = spans([1_000], turns=1)
+    span.attributes["gen_ai.input.messages"] = f'[{{"role":"user","more":{value}}}]'
+    drafts = drafter_of(storage).drafts([span])
+    assert "gen_ai.output.messages" in [key for _, key, _ in drafts]

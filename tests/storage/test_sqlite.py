@@ -14,7 +14,7 @@ from vestigo import SettingsError, SQLiteTraceStorage, StorageError, Tracer
 from vestigo.errors import SchemaError
 from vestigo.query import And, Compare, Grouping, Query, Text
 from vestigo.record import Batch, Cost, Log, NormalForm, Span, Usage
-from vestigo.storage.sqlite.bodies import pack_ids, unpack_ids
+from vestigo.storage.sqlite.bodies import Recent, pack_ids, unpack_ids
 from vestigo.testing import check_storage
 
 EVERYTHING = Query(project="default", limit=10_000)
@@ -348,6 +348,30 @@ assert sorted(t.root.name for t in storage.query()) == ["before", "child", "pare
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_transaction_may_begin_more_traces_than_are_remembered(storage, monkeypatch):
+    """A trace is begun once, however many others begin before its next span."""
+    writer_module = sys.modules["vestigo.storage.sqlite.writer"]
+    monkeypatch.setattr(writer_module, "Recent", lambda limit: Recent(min(limit, 8)))
+    spans = [span(number, f"{trace:032x}") for number in (1, 2) for trace in range(1, 40)]
+    storage.write(Batch(spans))
+    found = storage.find_traces(EVERYTHING).items
+    assert [trace.spans for trace in found] == [2] * 39
+    assert storage.verify() == []
+
+
+@pytest.mark.parametrize("value", ["1e999", "9" * 5_000, "[" * 5_000 + "]" * 5_000, "[" * 960 + "]" * 960])
+def test_messages_that_cannot_be_decoded_are_kept_as_they_are(storage, value):
+    """One such text costs no other record of its batch, and its words are found."""
+    text = f'[{{"role":"user","parts":[{{"type":"text","content":"needle"}}],"more":{value}}}]'
+    odd = span(1, attributes={"gen_ai.operation.name": "chat", "gen_ai.input.messages": text})
+    odd.normal = NormalForm("llm", "gen_ai")
+    storage.write(Batch([odd, span(2)]))
+    first, second = storage.trace("default", "a" * 32).spans
+    assert first.attributes["gen_ai.input.messages"] == text
+    assert second.attributes == {"n": 2}
+    assert storage.verify() == []
 
 
 def test_a_closed_storage_says_so(tmp_path):

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Final
@@ -47,7 +48,10 @@ class Workers:
         self._counters = counters
         self._lock = threading.Lock()
         self._here = threading.Lock()
-        self._idle: SimpleQueue[Child] = SimpleQueue()
+        self._idle: SimpleQueue[Child | None] = SimpleQueue()
+        """A place for each child; an empty one for who takes it to start a child."""
+        self._wanted = False
+        self._closed = False
         self._last_used_s = 0.0
         self._in_work = 0
 
@@ -58,58 +62,79 @@ class Workers:
         with self._lock:
             self._in_work += 1
             self._last_used_s = time.monotonic()
-            if not self.children and self._in_work > 1:
-                self._start()
-            in_child = bool(self.children)
+            if not self._wanted and self._in_work > 1 and not self._closed:
+                self._wanted = True
+                for _ in range(self._settings.ingest_workers):
+                    self._idle.put(None)
+            idle = self._idle if self._wanted else None
         try:
-            if in_child:
-                return self._in_child(signal, form, data, project)
+            if idle is not None:
+                return self._in_child(idle, signal, form, data, project)
             with self._here:
                 return self.preparer.prepare(signal, form, data, project)
         finally:
             with self._lock:
                 self._in_work -= 1
 
-    def _start(self) -> None:
-        for _ in range(self._settings.ingest_workers):
-            child = Child(self._settings)
+    def _start(self) -> "Child | None":
+        """A new child; None where none can be had now."""
+        with self._lock:
+            if self._closed:
+                return None
+            try:
+                child = Child(self._settings)
+            except Exception as error:  # the place must not be lost, whatever is wrong
+                self._counters.add("failed.worker")
+                trouble(
+                    "failed.worker",
+                    f"no child process could be started ({type(error).__name__}); requests are prepared here",
+                )
+                return None
             self.children.append(child)
-            self._idle.put(child)
+            return child
 
-    def _in_child(self, signal: Signal, form: Form, data: bytes, project: str) -> Prepared:
-        child = self._idle.get()
+    def _in_child(
+        self, idle: "SimpleQueue[Child | None]", signal: Signal, form: Form, data: bytes, project: str
+    ) -> Prepared:
+        child = idle.get() or self._start()
+        if child is None:
+            idle.put(None)
+            return self.preparer.prepare(signal, form, data, project)
         try:
             parcel = child.prepare(signal, form, data, project, self._dictionary())
-        except (EOFError, OSError) as error:
-            child.end()
+        except IngestError:
+            idle.put(child)
+            raise
+        except Exception as error:  # not to be used again: the rest of an answer in its pipe would be the next one's
+            idle.put(None)
             with self._lock:
-                self.children[self.children.index(child)] = fresh = Child(self._settings)
-            self._idle.put(fresh)
+                if child in self.children:
+                    self.children.remove(child)
+            child.end()
             self._counters.add("failed.worker")
             trouble("failed.worker", f"a child process ended ({type(error).__name__}); its request is prepared here")
             return self.preparer.prepare(signal, form, data, project)
-        except BaseException:
-            self._idle.put(child)
-            raise
-        self._idle.put(child)
+        idle.put(child)
         return read_parcel(parcel, self._counters)
 
     def tidy(self) -> None:
         """End children that had nothing to do for a while; called now and then."""
         with self._lock:
-            if not self.children or self._in_work or time.monotonic() - self._last_used_s < _IDLE_S:
+            if not self._wanted or self._in_work or time.monotonic() - self._last_used_s < _IDLE_S:
                 return
             self._end()
 
     def close(self) -> None:
-        """End the children; nothing may be in work any more."""
+        """End the children; a request that is still in one is prepared here."""
         with self._lock:
+            self._closed = True
             self._end()
 
     def _end(self) -> None:
         for child in self.children:
             child.end()
         self.children.clear()
+        self._wanted = False
         self._idle = SimpleQueue()
 
 
@@ -137,13 +162,14 @@ class Child:
         return self._pipe.recv_bytes()
 
     def end(self) -> None:
-        """End it; what it was about to answer is lost."""
+        """End it; what it was about to answer is lost. Safe to call twice."""
         self._pipe.close()
-        self.process.join(_END_S)
-        if self.process.is_alive():
-            self.process.kill()
+        with suppress(ValueError):  # closed already, or not to be killed
             self.process.join(_END_S)
-        self.process.close()
+            if self.process.is_alive():
+                self.process.kill()
+                self.process.join(_END_S)
+            self.process.close()
 
 
 _decode_outcome = msgspec.msgpack.Decoder(tuple[int, str]).decode

@@ -202,7 +202,7 @@ class Bodies:
         known = self._known.get(digest, 0)
         if known and (known & 1 or not words):
             return known >> 1
-        text = (lambda: index_text(msgspec.json.decode(item))) if words else None
+        text = (lambda: item_text(item)) if words else None
         return self._settle(digest, known, lambda: _encode(item.decode()), text)
 
     def of_draft(
@@ -296,6 +296,14 @@ def index_text(message: Value) -> str:
     return text if text.isascii() else " ".join(tokens(text))
 
 
+def item_text(item: bytes) -> str:
+    """`index_text` of an item of a JSON array; of one that cannot be read, such as with 1e999, it is as it stands."""
+    try:
+        return index_text(msgspec.json.decode(item))
+    except (msgspec.MsgspecError, RecursionError):
+        return index_text(item.decode())
+
+
 def _plain_text(message: Value) -> str | None:
     """`message_text` of a message that is one text and nothing else, as most are; None for any other."""
     if type(message) is dict and len(message) == 2 and "role" in message:
@@ -338,10 +346,10 @@ def split_json(text: str, history: History | None = None) -> Items | None:
             rest = split_json(f"[{text[at + len(between) :]}")
             if rest is not None and (rest.code == history.code or len(rest.items) == 1):
                 return Items(history.code, rest.items, continues=True)
-    data = text.encode("utf-8", "surrogatepass")
     try:
+        data = text.encode()
         items = [bytes(item) for item in _decode_items(data)]
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     size = sum(map(len, items)) + 2
     for code, between in _JOINED.items():

@@ -12,7 +12,7 @@ from msgspec import Struct
 from vestigo import semconv
 from vestigo.query import HAS
 from vestigo.record import Span
-from vestigo.storage.sqlite.bodies import History, Recent, compressor_of, digest_of, index_text, split_json
+from vestigo.storage.sqlite.bodies import History, Recent, compressor_of, digest_of, item_text, split_json
 
 _HAS_INPUT: Final = 1 << HAS.index("input")
 _HAS_OUTPUT: Final = 1 << HAS.index("output")
@@ -98,7 +98,7 @@ class Drafter:
     def _fresh(self, place: int, item: bytes) -> Fresh:
         compressor = self._compressor
         content = compressor.compress(_encode(item.decode()), mode=compressor.FLUSH_FRAME)
-        return Fresh(place, index_text(msgspec.json.decode(item)), content)
+        return Fresh(place, item_text(item), content)
 
 
 def plain_keys(span: Span) -> Plain:

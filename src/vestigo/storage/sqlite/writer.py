@@ -105,6 +105,7 @@ class Writer:
         self._rollups = Rollups()
         self._touched: set[int] = set()
         self._begun: dict[int, _Begun] = {}
+        self._begun_numbers: dict[tuple[int, str], int] = {}
         self._contested: set[tuple[int, int]] = set()  # (trace, response) that more than one span may have
         self._responses: set[tuple[int, int]] = set()  # those of this transaction
         self._spans: list[tuple[Any, ...]] = []
@@ -138,8 +139,8 @@ class Writer:
         """Drop every lookup table and every row not written, after a rollback or a deletion."""
         for table in (
             self._projects, self._names, self._terms, self._keys, self._origins, self._traces, self._mentions,
-            self._touched, self._begun, self._contested, self._responses, self._spans, self._attributes, self._said,
-            self._logs, self._histories,
+            self._touched, self._begun, self._begun_numbers, self._contested, self._responses, self._spans,
+            self._attributes, self._said, self._logs, self._histories,
         ):  # fmt: skip
             table.clear()
         self._last_origin = (None, None, 0)
@@ -171,7 +172,7 @@ class Writer:
         for trace in self._touched - self._begun.keys():
             self.summarize(trace)
         self._rollups.write(self.db)
-        for done in (self._touched, self._begun, self._contested, self._responses):
+        for done in (self._touched, self._begun, self._begun_numbers, self._contested, self._responses):
             done.clear()
 
     def _flush(self) -> None:
@@ -483,7 +484,7 @@ class Writer:
 
     def _trace_id(self, text: str, project: int) -> int:
         key = (project, text)
-        number = self._traces.get(key)
+        number = self._traces.get(key) or self._begun_numbers.get(key)  # these have no row yet
         if number is not None:
             return number
         trace_id = _bytes_id(text, 16, "trace id")
@@ -493,6 +494,7 @@ class Writer:
         number = self._next_trace
         self._next_trace = number + 1
         self._begun[number] = _Begun(project, trace_id)
+        self._begun_numbers[key] = number
         return self._traces.remember(key, number)
 
 
