@@ -6,6 +6,7 @@ it, the default. Bad values raise `SettingsError` with the name, the value and t
 
 import difflib
 import os
+import re
 import tomllib
 import types
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ from vestigo import semconv
 from vestigo.errors import SettingsError
 from vestigo.record import Attributes
 
+PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What a project may be called where requests name it."""
 RedactMode = Literal["replace", "last4", "hash"]
 Redact = Literal["secrets", "personal", "off"]
 
@@ -333,8 +336,10 @@ def _check_server(settings: ServerSettings) -> None:
         )
     if settings.root_path and (not settings.root_path.startswith("/") or settings.root_path.endswith("/")):
         raise SettingsError(f"setting root_path={settings.root_path!r} must be like '/vestigo'")
-    if not settings.project.strip():
-        raise SettingsError("setting project='' is empty; give a name such as 'default'")
+    if not PROJECT_NAME.fullmatch(settings.project):
+        raise SettingsError(
+            f"setting project={settings.project!r} cannot be named in requests; give letters, digits, '.', '_' and '-'"
+        )
 
 
 def environment_value(name: str, environ: Mapping[str, str] | None = None) -> str | None:

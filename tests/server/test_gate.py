@@ -31,6 +31,16 @@ def test_unknown_paths_and_methods_are_refused(app):
     assert client.get("/v1/traces").status_code == 405
 
 
+def test_head_asks_only_where_a_handler_does_nothing_but_tell(app):
+    """A previewer of links must not use up the one-time link, nor hold a stream."""
+    server, client = app
+    assert client.head("/healthz").status_code == 200
+    link = server.accounts.one_time_link()
+    client.head(f"/login?token={link}")
+    assert server.accounts.redeem(link, 1.0)
+    assert client.head("/api/live").status_code == 405
+
+
 def test_a_scope_is_needed_and_told(app):
     """401 for nobody, 403 for somebody with another scope or project, 200 for who may."""
     server, client = app
@@ -120,9 +130,9 @@ def test_an_unexpected_error_tells_nothing_of_our_inside(app):
 def test_a_path_prefix_is_taken_off(tmp_path):
     """Behind a proxy that leaves the prefix on, and behind one that takes it off."""
     with served("memory", tmp_path, root_path="/vestigo") as (_, client):
-        prefixed = TestClient(client.app, base_url=ORIGIN, root_path="/vestigo")
-        assert prefixed.get("/vestigo/healthz").status_code == 200
-        assert prefixed.get("/healthz").status_code == 200
+        assert client.get("/vestigo/healthz").status_code == 200
+        assert client.get("/vestigo").status_code == client.get("/healthz").status_code == 200
+        assert client.get("/vestigonaut").status_code == 404
 
 
 @pytest.mark.parametrize(

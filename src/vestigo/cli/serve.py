@@ -115,7 +115,7 @@ async def run(server: "Server", sock: socket.socket, *, announce: bool) -> None:
     settings = server.settings
     config = uvicorn.Config(
         create_app(server), lifespan="on", log_config=None, access_log=False, server_header=False,
-        proxy_headers=False, root_path=settings.root_path, timeout_graceful_shutdown=int(settings.exit_timeout_s),
+        proxy_headers=False, timeout_graceful_shutdown=int(settings.exit_timeout_s),
         ssl_certfile=settings.tls_certificate or None, ssl_keyfile=settings.tls_key or None,
         timeout_keep_alive=65, h11_max_incomplete_event_size=64 * 1024, ws="none",
     )  # fmt: skip

@@ -23,6 +23,7 @@ from vestigo.sdk.endpoint import TAKES_HEADER
 from vestigo.server import guard
 from vestigo.server.chain import Entry
 from vestigo.server.routes import EVERY_PROJECT, Call, Failure, Principal, Route
+from vestigo.settings import PROJECT_NAME
 
 if TYPE_CHECKING:
     from vestigo.server import Server
@@ -33,8 +34,9 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ANONYMOUS: Final = Principal("anonymous")
 _SENDER: Final = Principal("local-sender", {EVERY_PROJECT: frozenset({"ingest"})})
 """Whoever sends records from this machine without a key, where the settings let them."""
+_HEADS: Final = frozenset({"page", "health", "reference"})
+"""Tags of routes that HEAD may ask too: those whose handlers do nothing but tell."""
 _BODY_BYTES: Final = 1024 * 1024
-_PROJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _GRPC_CODES: Final = {
     400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 14, 501: 12, 503: 14,
 }  # fmt: skip
@@ -63,13 +65,26 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
+            scope = {**scope, "path": self._below_root(scope["path"])}
             await self._answer(Request(scope, receive), scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
+    def _below_root(self, path: str) -> str:
+        """The path below the prefix, which a proxy may have taken off or left on."""
+        root = self._server.settings.root_path
+        while root and (path == root or path.startswith(root + "/")):
+            path = path[len(root) :] or "/"
+        return path
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        await self._server.start()
+        try:
+            await self._server.start()
+        except Exception as error:
+            await self._server.stop()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._server.stop()
@@ -116,12 +131,12 @@ class Gate:
     def _find(self, method: str, path: str) -> tuple[Route, dict[str, Any]]:
         wanted = "GET" if method == "HEAD" else method
         for entry in self._table.get(wanted, ()):
-            match = entry.pattern.match(path)
-            if match:
+            match = entry.pattern.fullmatch(path)
+            if match and (method != "HEAD" or entry.route.tag in _HEADS or path == "/login"):
                 found = {name: entry.convertors[name].convert(text) for name, text in match.groupdict().items()}
                 return entry.route, found
         others = [
-            known for known, entries in self._table.items() if any(entry.pattern.match(path) for entry in entries)
+            known for known, entries in self._table.items() if any(entry.pattern.fullmatch(path) for entry in entries)
         ]
         if others:
             allowed = ", ".join(sorted(others))
@@ -225,7 +240,7 @@ def admit(principal: Principal, route: Route, named: str, default: str) -> str:
     """
     own = principal.projects
     project = named or (own[0] if len(own) == 1 and EVERY_PROJECT not in principal.grants else default)
-    if not _PROJECT.fullmatch(project):
+    if not PROJECT_NAME.fullmatch(project):
         raise Failure(400, "bad_project", "a project is named by letters, digits, '.', '_' and '-', at most 100")
     if principal.may(route.scope, project if route.project else EVERY_PROJECT):
         return project
@@ -257,9 +272,8 @@ def _unauthenticated(message: str) -> Failure:
 
 
 def _path(request: Request) -> str:
-    """The path below the prefix that a proxy may leave on it."""
-    path, root = request.scope["path"], request.scope.get("root_path", "")
-    return (path[len(root) :] or "/") if root and path.startswith(root) else path
+    """The path below the prefix."""
+    return request.scope["path"]
 
 
 def _named_project(request: Request) -> str:
@@ -305,7 +319,7 @@ async def _body(request: Request, kind: Any) -> Any:
         parts.append(chunk)
     try:
         return msgspec.json.decode(b"".join(parts), type=kind)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Failure(400, "bad_request", f"cannot read the body: {error}") from None
 
 
