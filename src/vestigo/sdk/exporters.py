@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import os
 import random
-import re
 import threading
 import time
 import weakref
@@ -30,7 +29,7 @@ from vestigo.errors import ExportError, IngestError, SettingsError
 from vestigo.record import Batch
 from vestigo.sdk.endpoint import Answer, Endpoint
 from vestigo.sdk.spool import Frame, Spool, Waiting
-from vestigo.settings import Settings
+from vestigo.settings import PROJECT_NAME, Settings
 
 _FRAME_RECORDS: Final = 512
 _FRAME_BYTES: Final = 4 * 1024 * 1024  # a quarter of what our server takes, before compression
@@ -38,7 +37,6 @@ _FIRST_RETRY_S: Final = 0.5
 _LAST_RETRY_S: Final = 30.0
 _LONGEST_ASKED_S: Final = 600.0  # a server may ask for longer than we believe
 _ADOPT_EVERY_S: Final = 30.0
-_PROJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")  # what a server takes for one
 _CONTENT_TYPES: Final[dict[otlp.Form, str]] = {"json": "application/json", "protobuf": "application/x-protobuf"}
 
 _random = random.Random()  # noqa: S311  ours, so that an application's random.seed() cannot make all clients retry at once
@@ -352,7 +350,7 @@ class SpoolingExporter:
 
 def open_exporter(url: str, settings: Settings) -> OTLPExporter | SpoolingExporter:
     """What an `http://` storage URL means. Raises SettingsError."""
-    if not _PROJECT.fullmatch(settings.project):
+    if not PROJECT_NAME.fullmatch(settings.project):
         raise SettingsError(
             f"setting project={settings.project!r} cannot be sent; give at most 100 letters, digits, '.', '_' and '-'"
         )

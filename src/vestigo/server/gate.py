@@ -105,7 +105,7 @@ class Gate:
         self._server.metrics.observe_request(request.method, path, response.status_code, time.perf_counter() - began)
 
     async def _pass(self, request: Request, passed: "_Passed") -> Response:
-        settings, headers, path = self._server.settings, request.headers, _path(request)
+        settings, headers, path = self._server.settings, request.headers, request.scope["path"]
         guard.check_host(headers.getlist("host"), settings)
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=guard.preflight(path, headers, settings))
@@ -189,7 +189,7 @@ class Gate:
         )
 
     def _finish(self, request: Request, response: Response, passed: "_Passed") -> None:
-        path = _path(request)
+        path = request.scope["path"]
         for name, value in guard.security_headers(path).items():
             response.headers.setdefault(name, value)
         for name, value in guard.cors_headers(path, request.headers, self._server.settings).items():
@@ -211,7 +211,7 @@ class Gate:
         headers = dict(failure.headers)
         if failure.retry_after_s is not None:
             headers["Retry-After"] = str(max(1, round(failure.retry_after_s)))
-        if _path(request) in guard.OTLP_PATHS:
+        if request.scope["path"] in guard.OTLP_PATHS:
             form = "json" if "json" in request.headers.get("content-type", "") else "protobuf"
             content = otlp.status(form, _GRPC_CODES.get(failure.status, 13), failure.message)
             kind = "application/json" if form == "json" else "application/x-protobuf"
@@ -269,11 +269,6 @@ def failure_of(error: Exception) -> Failure:
 
 def _unauthenticated(message: str) -> Failure:
     return Failure(401, "unauthenticated", message, headers={"WWW-Authenticate": "Bearer"})
-
-
-def _path(request: Request) -> str:
-    """The path below the prefix."""
-    return request.scope["path"]
 
 
 def _named_project(request: Request) -> str:
