@@ -1,0 +1,955 @@
+// Types of what the server answers, made from its route table: python tools/page_types.py > ui/src/api/types.ts
+// Never edited by hand. Names that end in _ns are decimal strings of nanoseconds since 1970.
+
+/** As `storage.skeleton.Skeleton`: one entry per span in each column, by (start, span id). */
+export interface Columns {
+  readonly trace_id: string;
+  readonly start_ns: string;
+  readonly count: number;
+  readonly names: readonly string[];
+  readonly kinds: readonly string[];
+  readonly models: readonly string[];
+  readonly span_id: readonly string[];
+  /** Where the parent stands in the columns; -1 for none, -2 for one that was not received. */
+  readonly parent: readonly number[];
+  readonly name: readonly number[];
+  readonly kind: readonly number[];
+  readonly model: readonly (number | null)[];
+  readonly start_us: readonly number[];
+  /** null while a span is open. */
+  readonly duration_us: readonly (number | null)[];
+  /** 1 failed, 2 open, 4 its tokens and cost count in sums, 8 used tokens that nobody knows the price of. */
+  readonly flags: readonly number[];
+  readonly tokens_in: readonly (number | null)[];
+  readonly tokens_out: readonly (number | null)[];
+  readonly cost_usd: readonly (number | null)[];
+  readonly ttft_us: readonly (number | null)[];
+}
+
+export interface Completion {
+  readonly start: number;
+  readonly end: number;
+  readonly items: readonly Suggestion[];
+  /** Why the whole text cannot be read as it stands. */
+  readonly error: Mistake | null;
+}
+
+/** What one call cost in USD. */
+export interface Cost {
+  readonly total_usd?: number | null;
+  readonly input_usd?: number | null;
+  readonly output_usd?: number | null;
+  readonly source?: "computed" | "reported" | "unknown";
+  /** Which price was applied: `table/provider/model@date`, or `override:model`, or empty. */
+  readonly price_id?: string;
+}
+
+/** A field that was cut. */
+export interface CutField {
+  /** Such as `attributes.gen_ai.input.messages` or `messages.input`. */
+  readonly field: string;
+  /** Of its JSON. */
+  readonly size_bytes: number;
+  /** Where all of it is. */
+  readonly href: string;
+}
+
+export interface Deleted {
+  readonly traces: number;
+  /** Whether nothing is left of it, as far as was looked. */
+  readonly complete: boolean;
+  /** Counts by kind of record, and what was found when files were looked through afterwards. */
+  readonly report: Readonly<Record<string, unknown>>;
+}
+
+export interface Entries {
+  readonly entries: readonly EntryShown[];
+  /** `sequence:hash` of the newest entry, to be kept elsewhere. */
+  readonly head: string;
+}
+
+export interface EntryShown {
+  readonly sequence: number;
+  readonly time_ns: string;
+  readonly principal: string;
+  readonly action: string;
+  readonly project: string;
+  /** null when it was erased, and so for the detail. */
+  readonly object: string | null;
+  readonly outcome: string;
+  readonly detail: Readonly<Record<string, unknown>> | null;
+  readonly address: string;
+  readonly hash: string;
+}
+
+/** Whom or what to forget: one of these, or several that must all hold. */
+export interface EraseBody {
+  readonly user?: string;
+  readonly session?: string;
+  readonly trace?: string;
+  readonly q?: string;
+  readonly start?: string;
+  readonly end?: string;
+  readonly dry_run?: boolean;
+}
+
+/** The newest erasures first. */
+export interface Erasures {
+  readonly items: readonly Told[];
+}
+
+export interface ErrorAnswer {
+  readonly error: ErrorTold;
+}
+
+/** Failed spans of one name whose errors have one type and one form. */
+export interface ErrorGroup {
+  readonly error_type: string;
+  /** With `…` in the place of what differs: numbers, ids, quoted text, addresses. */
+  readonly message: string;
+  readonly span_name: string;
+  readonly count: number;
+  readonly first_ns: string;
+  readonly last_ns: string;
+  /** The newest one. */
+  readonly trace_id: string;
+  readonly span_id: string;
+  readonly example: string;
+}
+
+/** Why a request was refused. */
+export interface ErrorTold {
+  /** A word for programs, such as `bad_query`. */
+  readonly code: string;
+  readonly message: string;
+  /** Of a filter: where the mistake is, in characters. */
+  readonly position: number | null;
+}
+
+export interface Errors {
+  readonly groups: readonly ErrorGroup[];
+  readonly spans_read: number;
+  /** Whether older failed spans were left unread. */
+  readonly complete: boolean;
+}
+
+export interface EventRow {
+  readonly time_ns: string;
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+export interface Facet {
+  readonly field: string;
+  readonly values: readonly FieldValue[];
+  /** Whether there are further values. */
+  readonly more: boolean;
+  /** Spans without the field. */
+  readonly missing: number | null;
+}
+
+export interface Facets {
+  readonly facets: readonly Facet[];
+}
+
+export interface FieldValue {
+  readonly value: string;
+  /** Spans, multiplied by their weights; null where only the order is known. */
+  readonly count: number | null;
+}
+
+export interface FieldValues {
+  readonly values: readonly string[];
+}
+
+export interface GroupPage {
+  readonly items: readonly GroupRow[];
+  readonly cursor: string | null;
+}
+
+/** A session or a user: its traces, and the start of the first and the last of them. */
+export interface GroupRow {
+  readonly key: string;
+  readonly traces: number;
+  readonly failed: number;
+  readonly spans: number;
+  readonly errors: number;
+  readonly calls: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cost_usd: number | null;
+  readonly unpriced_calls: number;
+  readonly first_ns: string;
+  readonly last_ns: string;
+}
+
+/** A key without its secret. */
+export interface KeyShown {
+  readonly id: string;
+  readonly name: string;
+  readonly grants: Readonly<Record<string, readonly string[]>>;
+  readonly created_ns: string;
+  readonly created_by: string;
+  readonly expires_ns: string | null;
+  readonly revoked_ns: string | null;
+  /** Within ten minutes. */
+  readonly used_ns: string | null;
+}
+
+export interface Keys {
+  readonly keys: readonly KeyShown[];
+}
+
+export interface LinkRow {
+  readonly trace_id: string;
+  readonly span_id: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** The data of a `batch` event: what is new or has changed and matches, as lists show it. */
+export interface LiveBatch {
+  readonly traces?: readonly TraceRow[];
+  /** New, open and finished ones; `end_ns` tells which. */
+  readonly spans?: readonly SpanRow[];
+  readonly logs?: readonly LogRow[];
+  /** Records that were not looked at because there were too many: ask the list. */
+  readonly left_out?: number;
+}
+
+/** The data of a `lost` event: changes that came faster than they were read. */
+export interface LiveLost {
+  readonly changes: number;
+}
+
+export interface LogPage {
+  readonly items: readonly LogRow[];
+  readonly cursor: string | null;
+}
+
+/** A log record. */
+export interface LogRow {
+  readonly log_id: string;
+  readonly time_ns: string;
+  readonly severity: number;
+  readonly event_name: string;
+  readonly body: unknown;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly trace_id: string | null;
+  readonly span_id: string | null;
+  readonly service: string;
+  readonly cut: boolean;
+}
+
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface Made {
+  readonly id: string;
+  /** Told this one time. */
+  readonly token: string;
+}
+
+/** Where the matching spans stand in the skeleton's columns. */
+export interface Matching {
+  readonly indices: readonly number[];
+}
+
+/** Who calls, and what the page may offer. */
+export interface Me {
+  /** `user:ann@example.org`, `key:7f3a`, `local`, or `anonymous`. */
+  readonly name: string;
+  /** Project, or `*` for every one -> scopes. */
+  readonly grants: Readonly<Record<string, readonly string[]>>;
+  /** Whether `/auth/oidc/start` leads to a login. */
+  readonly oidc: boolean;
+}
+
+export interface Mistake {
+  readonly message: string;
+  readonly position: number | null;
+}
+
+/** What a key is to be; with `replaces`, name and grants are by default those of the old one. */
+export interface NewKey {
+  readonly name?: string;
+  readonly scopes?: readonly string[];
+  /** By default the one that the request is about; `*` is every one. */
+  readonly projects?: readonly string[];
+  readonly expires_in_s?: number | null;
+  /** Id of a key that ends when the overlap is over. */
+  readonly replaces?: string;
+  readonly overlap_s?: number;
+}
+
+export interface NewPassword {
+  /** The one until now. */
+  readonly password: string;
+  readonly new: string;
+}
+
+/** A number, a yes or no (1 or 0), or a label, of a trace or one of its spans. */
+export interface NewScore {
+  readonly trace_id: string;
+  readonly span_id?: string | null;
+  readonly name: string;
+  readonly value: number | boolean | string;
+  readonly comment?: string;
+}
+
+export interface NewUser {
+  readonly name: string;
+  /** Without one, the user comes by the OpenID Connect issuer only. */
+  readonly password?: string | null;
+  /** Project, or `*` for every one -> viewer, member or admin. */
+  readonly roles?: Readonly<Record<string, string>>;
+}
+
+/** What every dialect of LLM span says, in one form. */
+export interface NormalForm {
+  readonly kind?:
+    | "agent"
+    | "chain"
+    | "embedding"
+    | "evaluator"
+    | "fetch"
+    | "guardrail"
+    | "llm"
+    | "mcp"
+    | "memory"
+    | "prompt"
+    | "rerank"
+    | "retrieval"
+    | "span"
+    | "tool"
+    | "workflow";
+  readonly dialect?: string;
+  readonly provider?: string | null;
+  readonly request_model?: string | null;
+  readonly response_model?: string | null;
+  readonly response_id?: string | null;
+  readonly usage?: Usage | null;
+  readonly usage_role?: "duplicate" | "leaf" | "rollup";
+  readonly cost?: Cost | null;
+  readonly ttft_s?: number | null;
+  readonly finish_reasons?: readonly string[];
+  readonly session_id?: string | null;
+  readonly user_id?: string | null;
+  readonly agent_name?: string | null;
+  readonly tool_name?: string | null;
+  readonly tool_call_id?: string | null;
+  readonly prompt_name?: string | null;
+  readonly prompt_version?: string | null;
+}
+
+export interface Password {
+  readonly password: string;
+}
+
+export interface PointPage {
+  readonly items: readonly PointRow[];
+  readonly cursor: string | null;
+}
+
+/** A data point of a metric, as `record.Point`. */
+export interface PointRow {
+  readonly name: string;
+  readonly kind: string;
+  readonly time_ns: string;
+  readonly start_ns: string;
+  readonly value: number | null;
+  readonly unit: string;
+  readonly description: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly delta: boolean;
+  readonly monotonic: boolean;
+  readonly count: number | null;
+  readonly sum: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly bounds: readonly number[];
+  readonly buckets: readonly number[];
+  readonly scale: number;
+  readonly zero_count: number;
+  readonly offset: number;
+  readonly negative_offset: number;
+  readonly negative_buckets: readonly number[];
+  readonly quantiles: readonly (readonly [number, number])[];
+  readonly service: string;
+}
+
+/** What is kept of a project; 0 keeps everything. */
+export interface Policy {
+  /** Traces and logs that began longer ago are deleted. */
+  readonly days: number;
+  /** Above this many traces the oldest are deleted. */
+  readonly traces: number;
+  /** Filter of what nobody may delete, such as `session:s7 or tag:case-12`; `*` is all of the project. */
+  readonly hold: string;
+}
+
+/** What is kept of a project; 0 keeps everything. */
+export interface PolicyGiven {
+  /** Traces and logs that began longer ago are deleted. */
+  readonly days?: number;
+  /** Above this many traces the oldest are deleted. */
+  readonly traces?: number;
+  /** Filter of what nobody may delete, such as `session:s7 or tag:case-12`; `*` is all of the project. */
+  readonly hold?: string;
+}
+
+export interface Projects {
+  readonly projects: readonly string[];
+}
+
+/** What is kept, and what that has deleted so far. */
+export interface RetentionState {
+  readonly policy: Policy;
+  readonly default: Policy;
+  /** Whether the project has a policy of its own. */
+  readonly own: boolean;
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+export interface Role {
+  readonly user: string;
+  /** viewer, member or admin; '' takes it away. */
+  readonly role: string;
+  /** By default the one that the request is about; `*` is every one. */
+  readonly project: string;
+}
+
+export interface RoleGiven {
+  readonly user: string;
+  /** viewer, member or admin; '' takes it away. */
+  readonly role: string;
+  /** By default the one that the request is about; `*` is every one. */
+  readonly project?: string;
+}
+
+export interface Roles {
+  readonly roles: readonly Role[];
+}
+
+export interface RuleRow {
+  readonly name: string;
+  readonly kind: string;
+  readonly on: boolean;
+}
+
+/** The text of a call as OpenTelemetry's message parts. */
+export interface Said {
+  readonly input: readonly unknown[];
+  readonly output: readonly unknown[];
+  readonly system: readonly unknown[];
+  readonly tools: readonly unknown[];
+}
+
+export interface ScorePage {
+  readonly items: readonly ScoreRow[];
+  readonly cursor: string | null;
+}
+
+export interface ScoreRow {
+  readonly score_id: string;
+  readonly time_ns: string;
+  readonly name: string;
+  readonly value: number | null;
+  readonly label: string | null;
+  readonly comment: string;
+  readonly trace_id: string | null;
+  readonly span_id: string | null;
+  /** Who gave it by `/api/scores`; empty where a program did. */
+  readonly author: string;
+}
+
+export interface Scored {
+  readonly score_id: string;
+}
+
+export interface Series {
+  readonly by: readonly string[];
+  readonly step_ns: string | null;
+  /** Starts of the buckets, all of them from the first to the last that has spans. */
+  readonly times_ns: readonly string[];
+  readonly groups: readonly SeriesGroup[];
+  /** Groups beyond those that were asked for. */
+  readonly left_out: number;
+}
+
+export interface SeriesGroup {
+  readonly keys: readonly (string | null)[];
+  /** By measure: one figure for each time, or one in all. */
+  readonly values: Readonly<Record<string, readonly (number | null)[]>>;
+}
+
+export interface SettingRow {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A span with all it says; what is larger than 256 kB is cut and named in `cut`. */
+export interface SpanDetail {
+  readonly span: SpanRow;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly resource: Readonly<Record<string, unknown>>;
+  readonly scope_name: string;
+  readonly scope_version: string;
+  readonly trace_state: string;
+  readonly status_message: string;
+  readonly events: readonly EventRow[];
+  readonly links: readonly LinkRow[];
+  readonly normal: NormalForm;
+  readonly messages: Said;
+  /** Logs and scores of the span. */
+  readonly logs: readonly LogRow[];
+  readonly more_logs: boolean;
+  readonly cut: readonly CutField[];
+}
+
+export interface SpanPage {
+  readonly items: readonly SpanRow[];
+  readonly cursor: string | null;
+}
+
+/** A span in a list. */
+export interface SpanRow {
+  readonly trace_id: string;
+  readonly span_id: string;
+  readonly parent_id: string | null;
+  readonly name: string;
+  /** What it is to an LLM application; `span_kind` is OpenTelemetry's. */
+  readonly kind: string;
+  readonly span_kind: string;
+  readonly start_ns: string;
+  readonly end_ns: string | null;
+  readonly duration_ms: number | null;
+  readonly status: string;
+  readonly error_message: string | null;
+  readonly service: string;
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly input_tokens: number | null;
+  readonly output_tokens: number | null;
+  readonly cost_usd: number | null;
+  readonly ttft_ms: number | null;
+  readonly session_id: string | null;
+  readonly user_id: string | null;
+  readonly tool: string | null;
+  readonly agent: string | null;
+  /** Whether its tokens and cost count in sums. */
+  readonly counted: boolean;
+  readonly weight: number;
+  readonly input_preview: string;
+  readonly output_preview: string;
+}
+
+export interface Status {
+  readonly version: string;
+  /** Seconds since 1970. */
+  readonly started_s: number;
+  readonly now_s: number;
+  /** What is in force; secrets show only that they are set. */
+  readonly settings: readonly SettingRow[];
+  /** Rows and bytes, where the storage knows them. */
+  readonly storage: Readonly<Record<string, number>>;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly redaction: readonly RuleRow[];
+}
+
+export interface Suggestion {
+  /** What takes the place of the text from `start` to `end`. */
+  readonly text: string;
+  readonly kind: "field" | "operator" | "scope" | "value";
+  /** Spans in the window that have this value. */
+  readonly count: number | null;
+}
+
+/** An erasure as the API tells it. */
+export interface Told {
+  readonly project: string;
+  /** Empty in the record of the past, which must not name whom it forgot. */
+  readonly filter: string;
+  /** By which those who know the filter find it again. */
+  readonly filter_sha256: string;
+  readonly by: string;
+  readonly start_ns: string;
+  readonly end_ns: string;
+  readonly started_ns: string;
+  readonly finished_ns: string;
+  readonly traces: number;
+  readonly spans: number;
+  readonly logs: number;
+  readonly points: number;
+  readonly bodies: number;
+  readonly words: number;
+  readonly names: number;
+  /** Records that waited to be sent on. */
+  readonly spooled: number;
+  /** Entries of the audit log that named it; they say now that something was erased. */
+  readonly audit_entries: number;
+  readonly bytes_freed: number;
+  readonly steps: number;
+  readonly longest_step_s: number;
+  readonly probes: number;
+  readonly copies: Readonly<Record<string, number>>;
+  readonly arrived: number;
+  readonly troubles: readonly string[];
+  readonly clean: boolean;
+  readonly dry_run: boolean;
+}
+
+export interface TracePage {
+  readonly items: readonly TraceRow[];
+  readonly cursor: string | null;
+}
+
+/** A trace in a list. */
+export interface TraceRow {
+  readonly trace_id: string;
+  readonly name: string;
+  readonly service: string;
+  readonly start_ns: string;
+  readonly end_ns: string | null;
+  readonly duration_ms: number | null;
+  readonly status: string;
+  readonly error_message: string | null;
+  readonly spans: number;
+  readonly errors: number;
+  readonly open_spans: number;
+  readonly calls: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cached_tokens: number;
+  readonly reasoning_tokens: number;
+  readonly cost_usd: number | null;
+  readonly unpriced_calls: number;
+  readonly session_id: string | null;
+  readonly user_id: string | null;
+  readonly models: readonly string[];
+  readonly weight: number;
+  readonly input_preview: string;
+  readonly output_preview: string;
+}
+
+/** Tokens of one call. */
+export interface Usage {
+  readonly input?: number | null;
+  readonly cache_read?: number | null;
+  readonly cache_write?: number | null;
+  readonly cache_write_1h?: number | null;
+  readonly output?: number | null;
+  readonly reasoning?: number | null;
+  readonly audio_input?: number | null;
+  readonly audio_output?: number | null;
+  readonly image_input?: number | null;
+  readonly image_output?: number | null;
+}
+
+export interface UserShown {
+  readonly name: string;
+  readonly roles: Readonly<Record<string, string>>;
+  readonly password: boolean;
+  /** Whether the user has come by the OpenID Connect issuer. */
+  readonly linked: boolean;
+  readonly created_ns: string;
+}
+
+export interface Users {
+  readonly users: readonly UserShown[];
+}
+
+/** A trace with its spans by start, a page at a time, and its first logs by time. */
+export interface WholeTrace {
+  /** null where only logs are known of it. */
+  readonly trace: TraceRow | null;
+  readonly spans: readonly SpanRow[];
+  readonly cursor: string | null;
+  readonly logs: readonly LogRow[];
+  readonly more_logs: boolean;
+}
+
+/** GET routes: what may be asked, and the answer. `project` is added by the client. */
+export interface Gets {
+  "/api/audit": {
+    query: {
+      principal?: string;
+      action?: string;
+      of_project?: string;
+      object?: string;
+      start_ns?: number;
+      end_ns?: number;
+      before?: number;
+      limit?: number;
+    };
+    answer: Entries;
+  };
+  "/api/complete": {
+    query: {
+      q?: string;
+      at?: number;
+      start?: string;
+      end?: string;
+    };
+    answer: Completion;
+  };
+  "/api/endusers": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      order?: "newest" | "oldest" | "slowest";
+      limit?: number;
+      cursor?: string;
+    };
+    answer: GroupPage;
+  };
+  "/api/erasures": {
+    query: {};
+    answer: Erasures;
+  };
+  "/api/errors": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      limit?: number;
+    };
+    answer: Errors;
+  };
+  "/api/facets": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      fields?: string;
+      limit?: number;
+    };
+    answer: Facets;
+  };
+  "/api/keys": {
+    query: {};
+    answer: Keys;
+  };
+  "/api/logs": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      order?: "newest" | "oldest" | "slowest";
+      limit?: number;
+      cursor?: string;
+    };
+    answer: LogPage;
+  };
+  "/api/me": {
+    query: {};
+    answer: Me;
+  };
+  "/api/points": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      order?: "newest" | "oldest" | "slowest";
+      limit?: number;
+      cursor?: string;
+    };
+    answer: PointPage;
+  };
+  "/api/projects": {
+    query: {};
+    answer: Projects;
+  };
+  "/api/retention": {
+    query: {};
+    answer: RetentionState;
+  };
+  "/api/roles": {
+    query: {};
+    answer: Roles;
+  };
+  "/api/scores": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      order?: "newest" | "oldest" | "slowest";
+      limit?: number;
+      cursor?: string;
+      name?: string;
+      trace_id?: string;
+    };
+    answer: ScorePage;
+  };
+  "/api/series": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      measures?: string;
+      by?: string;
+      step?: string;
+      groups?: number;
+    };
+    answer: Series;
+  };
+  "/api/sessions": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      order?: "newest" | "oldest" | "slowest";
+      limit?: number;
+      cursor?: string;
+    };
+    answer: GroupPage;
+  };
+  "/api/spans": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      order?: "newest" | "oldest" | "slowest";
+      limit?: number;
+      cursor?: string;
+    };
+    answer: SpanPage;
+  };
+  "/api/spans/{trace_id}/{span_id}": {
+    query: {
+      field?: string;
+    };
+    answer: SpanDetail;
+  };
+  "/api/status": {
+    query: {};
+    answer: Status;
+  };
+  "/api/traces": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      order?: "newest" | "oldest" | "slowest";
+      limit?: number;
+      cursor?: string;
+    };
+    answer: TracePage;
+  };
+  "/api/traces/{trace_id}": {
+    query: {
+      limit?: number;
+      cursor?: string;
+    };
+    answer: WholeTrace;
+  };
+  "/api/traces/{trace_id}/match": {
+    query: {
+      q?: string;
+    };
+    answer: Matching;
+  };
+  "/api/traces/{trace_id}/skeleton": {
+    query: {};
+    answer: Columns;
+  };
+  "/api/users": {
+    query: {};
+    answer: Users;
+  };
+  "/api/values": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      field: string;
+      prefix?: string;
+      limit?: number;
+    };
+    answer: FieldValues;
+  };
+}
+
+/** Routes that change something, by method and path. */
+export interface Sends {
+  "POST /api/erase": {
+    query: {};
+    body: EraseBody;
+    answer: Told;
+  };
+  "POST /api/keys": {
+    query: {};
+    body: NewKey;
+    answer: Made;
+  };
+  "DELETE /api/keys/{key_id}": {
+    query: {};
+    body: undefined;
+    answer: void;
+  };
+  "POST /api/login": {
+    query: {};
+    body: Login;
+    answer: void;
+  };
+  "POST /api/logout": {
+    query: {};
+    body: undefined;
+    answer: void;
+  };
+  "POST /api/password": {
+    query: {};
+    body: NewPassword;
+    answer: void;
+  };
+  "PUT /api/retention": {
+    query: {};
+    body: PolicyGiven;
+    answer: RetentionState;
+  };
+  "PUT /api/roles": {
+    query: {};
+    body: RoleGiven;
+    answer: void;
+  };
+  "POST /api/scores": {
+    query: {};
+    body: NewScore;
+    answer: Scored;
+  };
+  "DELETE /api/traces": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      everything?: "" | "yes";
+    };
+    body: undefined;
+    answer: Deleted;
+  };
+  "POST /api/users": {
+    query: {};
+    body: NewUser;
+    answer: void;
+  };
+  "DELETE /api/users/{name}": {
+    query: {};
+    body: undefined;
+    answer: void;
+  };
+  "PUT /api/users/{name}/password": {
+    query: {};
+    body: Password;
+    answer: void;
+  };
+}
+
+export type GetPath = keyof Gets;
+export type QueryOf<P extends GetPath> = Gets[P]["query"];
+export type AnswerOf<P extends GetPath> = Gets[P]["answer"];
+
+export type SendKey = keyof Sends;
+export type SentOf<K extends SendKey> = Sends[K]["body"];
+export type ToldOf<K extends SendKey> = Sends[K]["answer"];
