@@ -120,6 +120,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Port of OTLP/gRPC; -1 takes 4317 where grpcio is installed and the port is free, -2 is off, 0 a free one."""
     root_path: str = ""
     """Path prefix that a proxy takes off, such as `/vestigo`."""
+    web_dir: str = ""
+    """Folder of the page's built files; empty takes those that the package brings."""
     behind_proxy: bool = False
     """A proxy in front ends TLS; its `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     tls_certificate: str = ""

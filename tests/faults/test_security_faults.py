@@ -21,6 +21,7 @@ from vestigo.server.audit import AuditQuery
 from vestigo.server.chain import SCHEMA, Entry, check_chain, head_of, insert
 from vestigo.server.gate import Gate
 from vestigo.server.grants import SCOPES
+from vestigo.server.web import PLACES
 from vestigo.settings import ServerSettings
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "server"))
@@ -43,11 +44,18 @@ PUBLIC = {
     ("GET", "/auth/oidc/callback"),
     ("GET", "/openapi.json"),
     ("GET", "/"),
+    ("GET", "/assets/{name}"),
+    ("GET", "/settings"),
+    ("GET", "/p/{project}"),
+    ("GET", "/p/{project}/traces/{trace_id}"),
+    ("GET", "/p/{project}/sessions/{session_id:path}"),
+    *(("GET", f"/p/{{project}}/{name}") for name in PLACES),
     ("GET", "/docs"),
     ("GET", "/docs/page.js"),
     ("GET", "/docs/page.css"),
 }
 """What anybody may ask. A route that is public and does not stand here fails the test, so that somebody looks at it."""
+LOGIN = next(route for route in ROUTES if route.path == "/login")
 
 
 def named(route):
@@ -268,6 +276,7 @@ def test_no_foreign_name_or_page_gets_an_answer(client, keys):
 def test_every_answer_has_the_headers(client, keys):
     """Good, bad and unknown alike: the policy to the letter, nothing sniffed, framed, kept or shared."""
     asked = [(route.method, place_of(route)) for route in ROUTES if route.path != "/api/live"]
+    pages = {place_of(route) for route in ROUTES if route.tag == "page"} | {place_of(LOGIN)}
     asked += [("GET", "/nowhere"), ("BREW", "/api/keys"), ("OPTIONS", "/v1/traces")]
     for method, place in asked:
         for headers in ({}, bearer(keys["right"]), {"Host": "evil.example"}, bearer("x")):
@@ -277,7 +286,8 @@ def test_every_answer_has_the_headers(client, keys):
             for name, value in guard.SECURITY_HEADERS.items():
                 assert answer.headers[name] == value, (method, place, name)
             if not place.startswith("/v1/"):
-                assert answer.headers["Cache-Control"] == "no-store"
+                page = place in pages and answer.is_success  # the page itself tells nobody's secrets
+                assert answer.headers["Cache-Control"] == ("no-cache" if page else "no-store")
             assert "access-control-allow-origin" not in answer.headers
             assert "server" not in answer.headers
             assert "Traceback" not in answer.text

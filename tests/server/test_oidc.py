@@ -327,7 +327,7 @@ def test_failed_answers_have_to_wait(start, provider):
 )
 def test_the_way_on_is_ours(given, led):
     """A path of ours, and `/` for everything that a browser might read as another place."""
-    assert oidc.own_path(given) == led
+    assert login.own_path(given) == led
 
 
 def test_the_page_that_leads_on_is_escaped(start, provider):

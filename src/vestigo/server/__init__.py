@@ -19,7 +19,7 @@ from vestigo.diagnostics import Counters
 from vestigo.errors import SettingsError
 from vestigo.query import time_limit
 from vestigo.record import Batch
-from vestigo.server import access, api, guard, home, ingest, login, oidc, openapi, prometheus, retention
+from vestigo.server import access, api, guard, ingest, login, oidc, openapi, prometheus, retention, web
 from vestigo.server.accounts import Accounts
 from vestigo.server.audit import Audit
 from vestigo.server.chain import Entry
@@ -32,6 +32,7 @@ from vestigo.server.prometheus import PrometheusMetrics
 from vestigo.server.retention import Retention
 from vestigo.server.routes import Call, Failure, Handler, Principal, Route, Scope
 from vestigo.server.rpc import Rpc, open_rpc
+from vestigo.server.web import BuiltPage
 from vestigo.settings import ServerSettings, Settings, default_storage_url
 from vestigo.storage import Storage, open_storage
 
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 ROUTES: Final[tuple[Route, ...]] = (
     *ingest.ROUTES, *prometheus.ROUTES, *retention.ROUTES, *api.ROUTES, *login.ROUTES, *oidc.ROUTES, *access.ROUTES,
-    *openapi.ROUTES, *home.ROUTES,
+    *openapi.ROUTES, *web.ROUTES,
 )  # fmt: skip
 """Every route there is. What stands here in no entry is answered with 404."""
 
@@ -68,6 +69,7 @@ class Server:
         self.audit = Audit(self.data_dir / "audit.db", self.accounts)
         self.metrics = PrometheusMetrics(self.counters, self.started_s)
         self.metrics.watch_storage(self.storage)
+        self.page = BuiltPage(Path(settings.web_dir).expanduser() if settings.web_dir else web.FOLDER)
         self.retention = Retention(self)
         self.ingest = Ingest(self)
         self.live = Live(self)

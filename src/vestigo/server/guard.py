@@ -31,14 +31,14 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 
 OTLP_PATHS: Final = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
 """The only paths that pages of other origins may send to."""
-PAGES: Final = frozenset({"/", "/docs", "/login", "/auth/oidc/callback"})
-"""Where a link on another site may lead: pages, and none that does anything by a cookie."""
+_PAGES: Final = frozenset({"/", "/docs", "/login", "/settings", "/auth/oidc/callback"})
+_PROJECTS: Final = "/p/"  # pages of projects stand below it, and nothing else does
 PAGE_HEADER: Final = "X-Vestigo"
 """No form and no simple request of another site can send it."""
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
-_KEPT_PATHS: Final = ("/v1/", "/assets/")  # answers that a cache may keep, or that hold nothing
+_KEPT_PATHS: Final = ("/v1/",)  # answers that hold nothing
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?)(?::([0-9]{1,5}))?")
 _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _CORS_HEADERS: Final = (
@@ -132,9 +132,14 @@ def check_origin(method: str, path: str, headers: Headers, settings: ServerSetti
     if origins and not own and not invited:
         raise Failure(403, "origin_not_allowed", "pages of this origin may not ask here; see allowed_origins")
     site = headers.get("sec-fetch-site", "none")
-    followed = method in _SAFE_METHODS and path in PAGES and headers.get("sec-fetch-mode") == "navigate"
+    followed = method in _SAFE_METHODS and is_page(path) and headers.get("sec-fetch-mode") == "navigate"
     if site not in _OWN_SITES and not invited and not followed:
         raise Failure(403, "origin_not_allowed", "pages of other sites may not ask here")
+
+
+def is_page(path: str) -> bool:
+    """Whether a link on another site may lead there: to pages, none of which does anything by a cookie."""
+    return path in _PAGES or path.startswith(_PROJECTS)
 
 
 def check_cookie(method: str, headers: Headers, settings: ServerSettings) -> None:
@@ -244,7 +249,7 @@ def _is_origin(text: str) -> bool:
 
 
 __all__ = [
-    "OTLP_PATHS", "PAGES", "SECURITY_HEADERS", "address_of", "check_cookie", "check_host", "check_login",
+    "OTLP_PATHS", "SECURITY_HEADERS", "address_of", "check_cookie", "check_host", "check_login",
     "check_origin", "check_request", "cookie_is_secure", "cookie_name", "cors_headers", "ingest_is_open", "is_loopback",
-    "is_trusted_url", "own_origin", "preflight", "refuse_to_start", "scheme_of", "security_headers",
+    "is_page", "is_trusted_url", "own_origin", "preflight", "refuse_to_start", "scheme_of", "security_headers",
 ]  # fmt: skip

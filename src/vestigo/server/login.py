@@ -4,6 +4,7 @@ They record themselves in the audit log, since the gate does not know yet who ca
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -13,7 +14,7 @@ from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
 from vestigo.errors import SettingsError
-from vestigo.server import guard
+from vestigo.server import guard, web
 from vestigo.server.audit import Entry
 from vestigo.server.grants import LOCAL, SCOPES
 from vestigo.server.passwords import LONGEST, network_of
@@ -24,11 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_OWN_PATH: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _places: Final = threading.BoundedSemaphore(8)  # passwords that may wait to be checked; each takes its time and memory
-
-
-class Token(Struct, frozen=True, forbid_unknown_fields=True):
-    token: str
 
 
 class Login(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,12 +61,14 @@ async def login(call: Call) -> Response:
 
 
 async def link(call: Call) -> Response:
-    """Open the session of a one-time link, and lead to the page."""
+    """Open the session of a one-time link, and lead to the page; without a link, the page that asks for a password."""
+    token = call.request.query_params.get("token", "")
+    if not token:
+        return await web.show(call)
     if call.request.method == "HEAD":
         return Response()  # a preview of the link does not use it up
-    accounts, query = call.server.accounts, call.query
-    settings = call.server.settings
-    cookie = await call.server.ask_accounts(lambda: accounts.redeem(query.token, settings.session_hours))
+    accounts, settings = call.server.accounts, call.server.settings
+    cookie = await call.server.ask_accounts(lambda: accounts.redeem(token, settings.session_hours))
     if cookie is None:
         await call.server.ask_accounts(
             lambda: call.server.audit.append(_entry(call, "anonymous", "login", LOCAL, "bad_link"))
@@ -83,7 +83,8 @@ async def link(call: Call) -> Response:
     except BaseException:
         await call.server.ask_accounts(lambda: accounts.end_session(cookie))
         raise
-    return _with_cookie(call, cookie, RedirectResponse(f"{settings.root_path.rstrip('/')}/", 303))
+    # relative, so that it stays below the prefix of a proxy that nobody told us of
+    return _with_cookie(call, cookie, RedirectResponse(f".{own_path(call.request.query_params.get('next', '/'))}", 303))
 
 
 async def logout(call: Call) -> Response:
@@ -155,6 +156,11 @@ async def recorded(call: Call, action: str, what: str, detail: dict[str, object]
     return await call.server.ask_accounts(run)
 
 
+def own_path(text: str) -> str:
+    """A path of ours to lead a browser to; `/` for what might lead elsewhere."""
+    return text if _OWN_PATH.fullmatch(text) else "/"
+
+
 def answer(body: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, media_type="application/json")
 
@@ -220,8 +226,8 @@ ROUTES: tuple[Route, ...] = (
         tag="login", project=False, body=Login,
     ),
     Route(
-        method="GET", path="/login", scope="public", handler=link, summary="Log in with a one-time link",
-        tag="login", project=False, query=Token,
+        method="GET", path="/login", scope="public", handler=link, tag="login", project=False,
+        summary="The page's login; with `?token=`, log in with a one-time link and go on at `next`",
     ),
     Route(
         method="POST", path="/api/logout", scope="public", handler=logout, summary="End the session",
@@ -237,4 +243,4 @@ ROUTES: tuple[Route, ...] = (
     ),
 )  # fmt: skip
 
-__all__ = ["ROUTES", "address", "answer", "recorded", "sign_in"]
+__all__ = ["ROUTES", "address", "answer", "own_path", "recorded", "sign_in"]

@@ -6,7 +6,6 @@ What the login needs meanwhile lies in a cookie of the browser that began it, so
 
 import hmac
 import html
-import re
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from vestigo.server import guard
 from vestigo.server.audit import Entry
 from vestigo.server.grants import ROLES, parse_roles
-from vestigo.server.login import address, sign_in
+from vestigo.server.login import address, own_path, sign_in
 from vestigo.server.passwords import network_of
 from vestigo.server.routes import Call, Failure, Route
 from vestigo.settings import ServerSettings
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from vestigo.server.issuer import Attempt, Identity
 
 _ALLOWED_S: Final = 600.0
-_OWN_PATH: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _LEAD_ON: Final = (
     '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={}"><title>Vestigo</title>'
 )
@@ -74,11 +72,6 @@ async def callback(call: Call) -> Response:
         guard.cookie_name(settings, "oidc"), secure=guard.cookie_is_secure(settings), httponly=True, samesite="lax"
     )
     return response
-
-
-def own_path(text: str) -> str:
-    """A path of ours to lead a browser to; `/` for what might lead elsewhere."""
-    return text if _OWN_PATH.fullmatch(text) else "/"
 
 
 def _settings(call: Call) -> ServerSettings:
