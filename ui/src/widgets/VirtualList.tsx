@@ -19,6 +19,7 @@ export interface VirtualListProps {
   onRange?(first: number, last: number): void;
   /** Whether j, k and the like are this list's; one list of a page should say so. */
   keys?: boolean;
+  /** Stays at the top while the rows scroll; `HEADER_PX` high. */
   header?: ComponentChildren;
   class?: string;
   scroller?: Ref<HTMLDivElement>;
@@ -27,6 +28,7 @@ export interface VirtualListProps {
 /** Taller than this, browsers lose count; scrolling is scaled then. */
 const MOST_PX = 12_000_000;
 const SPARE = 6;
+export const HEADER_PX = 28;
 
 export function rowId(label: string, i: number): string {
   return `${label.replace(/\W+/g, "-")}-row-${i}`;
@@ -37,6 +39,7 @@ export function VirtualList(props: VirtualListProps): VNode {
   const own = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(600);
+  const headPx = props.header ? HEADER_PX : 0;
   const total = count * rowHeight;
   const shownPx = Math.min(total, MOST_PX);
   const scale = total > height && shownPx > height ? (total - height) / (shownPx - height) : 1;
@@ -47,7 +50,7 @@ export function VirtualList(props: VirtualListProps): VNode {
   useLayoutEffect(() => {
     const element = own.current;
     if (!element) return;
-    const measure = (): void => setHeight(element.clientHeight || 600);
+    const measure = (): void => setHeight((element.clientHeight || 600) - headPx);
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(element);
@@ -63,8 +66,8 @@ export function VirtualList(props: VirtualListProps): VNode {
     const from = i * rowHeight;
     const seen = element.scrollTop * scale;
     if (from < seen) element.scrollTop = from / scale;
-    else if (from + rowHeight > seen + element.clientHeight)
-      element.scrollTop = (from + rowHeight - element.clientHeight) / scale;
+    else if (from + rowHeight > seen + element.clientHeight - headPx)
+      element.scrollTop = (from + rowHeight - element.clientHeight + headPx) / scale;
   };
   useLayoutEffect(() => reveal(selected), [selected]);
 
@@ -102,7 +105,7 @@ export function VirtualList(props: VirtualListProps): VNode {
       class={`scroller ${props.class ?? ""}`}
       role={props.role ?? "list"}
       aria-label={props.label}
-      aria-rowcount={props.role === "grid" ? count : undefined}
+      aria-rowcount={props.role === "grid" ? count + (props.header ? 1 : 0) : undefined}
       aria-activedescendant={selected >= first && selected < last ? rowId(props.label, selected) : undefined}
       tabIndex={0}
       onScroll={(event) => setTop(event.currentTarget.scrollTop)}

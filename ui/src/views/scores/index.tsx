@@ -1,0 +1,6 @@
+// Not built yet.
+import type { VNode } from "preact";
+
+export function Scores(): VNode {
+  return <p class="waiting">This page is being built.</p>;
+}

@@ -1,0 +1,6 @@
+// Not built yet.
+import type { VNode } from "preact";
+
+export function Settings(): VNode {
+  return <p class="waiting">This page is being built.</p>;
+}
