@@ -59,7 +59,7 @@ def test_logs_have_level_body_and_place(client):
     assert row == {
         "log_id": "l1" * 16, "time_ns": str(T0 + 2 * S), "severity": 17, "event_name": "slow.call",
         "body": {"message": "slow"}, "attributes": {"n": 2**60}, "trace_id": SHOP, "span_id": CALL, "service": "",
-        "cut": False,
+        "scope_name": "", "cut": False,
     }  # fmt: skip
     assert slow == row
 

@@ -108,6 +108,8 @@ class LogRow(Struct, kw_only=True):
     trace_id: str | None
     span_id: str | None
     service: str
+    scope_name: str
+    """Name of the logger."""
     cut: bool = False
 
 
@@ -248,7 +250,8 @@ def log_row(log: Log) -> LogRow:
     return LogRow(
         log_id=log.log_id, time_ns=str(log.time_ns), severity=log.severity, event_name=log.event_name, body=body,
         attributes=attributes, trace_id=log.trace_id, span_id=log.span_id,
-        service=str(log.resource.attributes.get("service.name", "")), cut=bool(cuts) or body_cut is not None,
+        service=str(log.resource.attributes.get("service.name", "")), scope_name=log.scope.name,
+        cut=bool(cuts) or body_cut is not None,
     )  # fmt: skip
 
 

@@ -237,6 +237,8 @@ export interface LogRow {
   readonly trace_id: string | null;
   readonly span_id: string | null;
   readonly service: string;
+  /** Name of the logger. */
+  readonly scope_name: string;
   readonly cut: boolean;
 }
 
