@@ -1,0 +1,105 @@
+// Rows that arrive while one looks: merged into the list, or held while somebody is reading it.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { openLive } from "./client";
+
+export interface Arrivals<T> {
+  /** New rows, the newest first; what is held is not among them. */
+  rows: readonly T[];
+  /** Rows of the list that have changed since it was read. */
+  changed: ReadonlyMap<string, T>;
+  held: number;
+  state: "off" | "connecting" | "open" | "closed";
+  /** Rows a second, over the last ten. */
+  rate: number;
+  /** Rows were left out: the list should be read again. */
+  incomplete: boolean;
+  release(): void;
+}
+
+const MOST = 2_000;
+const RATE_S = 10;
+
+/** `hold` keeps new rows back; they come with `release`, or when nothing holds them any more. */
+export function useArrivals<T>(options: {
+  on: boolean;
+  of: "traces" | "spans" | "logs";
+  q: string;
+  key(row: T): string;
+  rowsOf(batch: { traces?: readonly unknown[]; spans?: readonly unknown[]; logs?: readonly unknown[] }): readonly T[];
+  /** Keys of the rows that the list has anyway. */
+  known(key: string): boolean;
+  hold: boolean;
+}): Arrivals<T> {
+  const { on, of, q, hold } = options;
+  const latest = useRef(options);
+  latest.current = options;
+  const kept = useRef({ rows: [] as T[], waiting: [] as T[], changed: new Map<string, T>(), times: [] as number[] });
+  const [, redraw] = useState(0);
+  const [state, setState] = useState<Arrivals<T>["state"]>("off");
+  const [incomplete, setIncomplete] = useState(false);
+
+  useEffect(() => {
+    kept.current = { rows: [], waiting: [], changed: new Map(), times: [] };
+    setIncomplete(false);
+    if (!on) {
+      setState("off");
+      return;
+    }
+    return openLive(
+      { of, ...(q ? { q } : {}) },
+      {
+        state: setState,
+        lost: () => setIncomplete(true),
+        batch: (data) => {
+          const { key, rowsOf, known, hold: held } = latest.current;
+          const now = kept.current;
+          if (data.left_out) setIncomplete(true);
+          const rows = rowsOf(data);
+          for (const row of rows) {
+            const id = key(row);
+            const list = now.rows.some((one) => key(one) === id) ? now.rows : now.waiting;
+            const at = list.findIndex((one) => key(one) === id);
+            if (at >= 0) list[at] = row;
+            else if (known(id)) now.changed.set(id, row);
+            else {
+              now.times.push(performance.now());
+              if (held) now.waiting.unshift(row);
+              else now.rows = [row, ...now.rows];
+            }
+          }
+          now.rows = now.rows.slice(0, MOST);
+          now.waiting.length = Math.min(now.waiting.length, MOST);
+          now.changed = new Map(now.changed);
+          redraw((n) => n + 1);
+        },
+      },
+    );
+  }, [on, of, q]);
+
+  const release = (): void => {
+    const now = kept.current;
+    if (now.waiting.length === 0) return;
+    now.rows = [...now.waiting, ...now.rows].slice(0, MOST);
+    now.waiting = [];
+    redraw((n) => n + 1);
+  };
+  useEffect(() => {
+    if (!hold) release();
+  }, [hold]);
+  useEffect(() => {
+    if (!on) return;
+    const timer = setInterval(() => redraw((n) => n + 1), 1_000);
+    return () => clearInterval(timer);
+  }, [on]);
+  const since = performance.now() - RATE_S * 1e3;
+  kept.current.times = kept.current.times.filter((time) => time > since);
+  return {
+    rows: kept.current.rows,
+    changed: kept.current.changed,
+    held: kept.current.waiting.length,
+    state,
+    rate: kept.current.times.length / RATE_S,
+    incomplete,
+    release,
+  };
+}
