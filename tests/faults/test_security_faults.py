@@ -198,6 +198,7 @@ FURTHER = {
     "/api/spans/{trace_id}/{span_id}": f"&field={semconv.INPUT_MESSAGES}",
     "/api/traces/{trace_id}/match": "&q=kind:llm",
     "/api/series": "&by=model",
+    "/api/turns": "&session=s1",
 }
 """What some routes have to be asked besides, so that they would tell something."""
 SAID = re.compile(

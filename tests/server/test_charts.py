@@ -122,6 +122,36 @@ def test_errors_that_differ_in_numbers_only_are_one_group(both):
     assert get(client, "errors", q="kind:tool")["groups"][0]["span_id"] == TOOL
 
 
+def test_errors_are_counted_over_time_and_by_user(both):
+    """In equal parts of the window, else from the first to the last; a user counts whom only the trace names."""
+    server, client = both
+    spans = [
+        Span("c3" * 16, f"{n:016x}", "call", T0 + n * S, status="ERROR", status_message="gone", weight=2.0)
+        for n in range(1, 13)
+    ]
+    spans += [
+        Span("c3" * 16, "aa" * 8, "root", T0, attributes={"user.id": "eve"}),
+        Span("d4" * 16, "bb" * 8, "call", T0 + 24 * S, status="ERROR", status_message="gone"),
+    ]
+    spans[0].attributes["user.id"] = "dan"
+    server.storage.write(Batch(spans))
+    told = get(client, "errors", q="name:call")
+    assert (told["start_ns"], told["end_ns"]) == (str(T0 + S), str(T0 + 24 * S + 1))
+    group = told["groups"][0]
+    assert (group["count"], sum(group["buckets"]), len(group["buckets"])) == (25, 25, 24)
+    assert (group["buckets"][0], group["buckets"][-1]) == (2, 1)
+    assert group["users"] == 2
+    told = get(client, "errors", q="name:call", start=str(T0), end=str(T0 + 24 * S))
+    assert (told["start_ns"], told["end_ns"]) == (str(T0), str(T0 + 24 * S))
+    assert told["groups"][0]["buckets"] == [0.0] + [2.0] * 12 + [0.0] * 11
+    assert get(client, "errors", q="name:call")["groups"][0]["users"] == 2
+    assert get(client, "errors", q="kind:tool")["groups"][0]["users"] == 1
+    nothing = get(client, "errors", q="name:nobody")
+    assert (nothing["groups"], nothing["complete"]) == ([], True)
+    recent = get(client, "errors", start="24h")
+    assert int(recent["end_ns"]) - int(recent["start_ns"]) >= 24 * 3_600 * S
+
+
 @pytest.mark.parametrize(
     ("message", "form"),
     [

@@ -10,6 +10,7 @@ from vestigo.server import Server, login
 from vestigo.server.audit import AuditQuery
 from vestigo.server.gate import Gate
 from vestigo.settings import ServerSettings
+from vestigo.version import VERSION
 
 GOOD, OTHER = "seven grey herons", "nine green herons"
 ORIGIN = "http://127.0.0.1:4318"
@@ -65,7 +66,8 @@ def test_a_link_leads_to_the_page_with_a_session(running):
     assert "Secure" not in cookie
     assert "Domain" not in cookie
     assert client.get("/api/me").json() == {
-        "name": "local", "grants": {"*": ["ingest", "read", "write", "admin"]}, "oidc": False,
+        "name": "local", "grants": {"*": ["ingest", "read", "write", "admin"]}, "oidc": False, "version": VERSION,
+        "default_project": "default",
     }  # fmt: skip
     again = client.get(f"/login?token={token}")
     assert again.status_code == 403
@@ -89,12 +91,15 @@ def test_a_password_opens_a_session_and_logging_out_ends_it(running):
     """Also for whoever kept the cookie."""
     server, client = running
     server.accounts.add_user("ann", GOOD, {"shop": "member"})
-    assert client.get("/api/me").json() == {"name": "anonymous", "grants": {}, "oidc": False}
+    assert client.get("/api/me").json() == {
+        "name": "anonymous", "grants": {}, "oidc": False, "version": VERSION, "default_project": "",
+    }  # fmt: skip
     answer = log_in(client, "Ann")
     assert answer.status_code == 204
     assert answer.headers["cache-control"] == "no-store"
     assert client.get("/api/me").json()["name"] == "user:ann"
     assert client.get("/api/me").json()["grants"] == {"shop": ["ingest", "read", "write"]}
+    assert client.get("/api/me").json()["default_project"] == "shop"
     kept = client.cookies["vestigo_session"]
     assert client.post("/api/logout", headers=PAGE).status_code == 204
     assert client.get("/api/me").json()["name"] == "anonymous"

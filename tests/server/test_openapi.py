@@ -85,7 +85,7 @@ PATHS = {
     "/api/series": {"step": "10s", "by": "model", "measures": "count,cost,ttft.p95,error_rate"},
     "/api/values": {"field": "kind"}, "/api/complete": {"q": "model:"}, "/api/traces/{trace_id}": {},
     "/api/traces/{trace_id}/skeleton": {}, "/api/traces/{trace_id}/match": {"q": "kind:llm"},
-    "/api/spans/{trace_id}/{span_id}": {},
+    "/api/spans/{trace_id}/{span_id}": {}, "/api/turns": {"session": "s1"},
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@
 import asyncio
 import gzip
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -288,6 +289,12 @@ def _preview(found: list[Value]) -> str:
 
 def _short(text: str | None) -> str | None:
     return None if text is None else text[:1_000]
+
+
+def cut_field(span: Span, field: str, size: int) -> CutField:
+    """A field of a span that was cut, and where all of it is."""
+    href = f"/api/spans/{span.trace_id}/{span.span_id}?field={quote(field, safe='')}"
+    return CutField(field=field, size_bytes=size, href=href)
 
 
 def cut_values(values: dict[str, Value]) -> tuple[dict[str, Any], dict[str, int]]:

@@ -2,22 +2,28 @@
 
 import asyncio
 import time
-from typing import Any, Final, Literal, Protocol, cast
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
+from vestigo import diagnostics
 from vestigo.errors import QueryError
 from vestigo.query import ALL_TIME
 from vestigo.redact import Rule
-from vestigo.server import charts, completion, lists, live, scores, tracepage
+from vestigo.server import charts, completion, lists, live, scores, tracepage, troubles, turns
 from vestigo.server.answers import answer
 from vestigo.server.questions import NoParameters, Window, query_of
 from vestigo.server.routes import Call, Route
+from vestigo.server.troubles import Trouble
 from vestigo.settings import ServerSettings
 from vestigo.version import VERSION
+
+if TYPE_CHECKING:
+    from vestigo.server import Server
 
 _SECRET: Final = frozenset({"oidc_client_secret", "redact_hash_key", "forward_headers"})
 _ADDRESSES: Final = frozenset({"storage", "forward", "oidc_issuer"})
@@ -44,6 +50,8 @@ class Status(Struct, kw_only=True):
     storage: dict[str, float]
     """Rows and bytes, where the storage knows them."""
     counters: dict[str, int]
+    troubles: list[Trouble]
+    """Counters that tell of something lost, refused or failed, in plain words; the largest first."""
     redaction: list[RuleRow]
 
 
@@ -75,9 +83,19 @@ async def status(call: Call) -> Response:
     told = Status(
         version=VERSION, started_s=server.started_s, now_s=time.time(), settings=shown_settings(server.settings),
         storage=storage, counters=server.counters.snapshot(),
+        troubles=troubles.told(losses(server)),
         redaction=[RuleRow(rule.name, rule.kind, rule.on) for rule in rules],
     )  # fmt: skip
     return await answer(call, told)
+
+
+def losses(server: "Server") -> Counter[str]:
+    """What was counted here: by the server's parts, by the process, and by what sends records on."""
+    found = Counter(server.counters.snapshot())
+    found.update(diagnostics.counters.snapshot())
+    for name, count in server.forwarders.losses().items():
+        found[f"forward.{name}"] += count
+    return found
 
 
 def shown_settings(settings: ServerSettings) -> list[SettingRow]:
@@ -126,6 +144,7 @@ async def delete(call: Call) -> Response:
 ROUTES: Final[tuple[Route, ...]] = (
     *lists.ROUTES,
     *tracepage.ROUTES,
+    *turns.ROUTES,
     *charts.ROUTES,
     *completion.ROUTES,
     *scores.ROUTES,

@@ -1,8 +1,8 @@
 """Figures over time and by field, the values of fields with their counts, and errors that are alike."""
 
 import re
-from collections import Counter
-from typing import Annotated, Any, Final, cast, get_args
+import time
+from typing import Annotated, Any, Final, TypeAlias, cast, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from vestigo import semconv
 from vestigo.errors import QueryError
-from vestigo.query import And, Compare, Grouping, Measure, Query, Row, check_field, check_time
+from vestigo.query import ALL_TIME, And, Compare, Grouping, Measure, OneOf, Query, Row, check_field, check_time
 from vestigo.record import Span
 from vestigo.server.answers import answer
-from vestigo.server.questions import Limit, Names, Window, names_of, query_of, width_ns
+from vestigo.server.questions import MAX_ROWS, Limit, Names, Window, names_of, query_of, width_ns
 from vestigo.server.routes import Call, Route
 from vestigo.storage import Storage
 from vestigo.storage.grouping import MAX_FIELDS, check_grouping
@@ -22,6 +22,8 @@ MAX_BUCKETS: Final = 5_000
 _MAX_FIELDS: Final = 12
 _RATES: Final[dict[str, tuple[Measure, Measure]]] = {"error_rate": ("errors", "count")}
 _ERRORS: Final = 5_000
+ERROR_BUCKETS: Final = 24
+"""Parts of the window in which errors are counted."""
 _LISTED: Final = frozenset({"tag", "has"})
 
 
@@ -102,13 +104,20 @@ class ErrorGroup(Struct, kw_only=True):
     """The newest one."""
     span_id: str
     example: str
+    users: int
+    """Different end users whose spans or traces failed so."""
+    buckets: list[float]
+    """How many there were over time, in equal parts of the window."""
 
 
 class Errors(Struct, kw_only=True):
     groups: list[ErrorGroup]
     spans_read: int
     complete: bool
-    """Whether older failed spans were left unread."""
+    """Whether all failed spans were read; else only the newest."""
+    start_ns: str
+    """What the buckets share among them: the window, or where it is open the time from the first to the last."""
+    end_ns: str
 
 
 # --- series
@@ -238,32 +247,80 @@ async def errors(call: Call) -> Response:
 
     def ask() -> Errors:
         page = storage.find_spans(query)
-        groups = error_groups(page.items)
-        return Errors(groups=groups[: asked.limit], spans_read=len(page), complete=page.cursor is None)
+        window = _window(query, page.items)
+        found = sorted(_alike(page.items, window).items(), key=lambda one: -one[1].count)[: asked.limit]
+        _add_users(storage, call.project, [alike for _, alike in found])
+        return Errors(
+            groups=[_group(key, alike) for key, alike in found], spans_read=len(page), complete=page.cursor is None,
+            start_ns=str(window[0]), end_ns=str(window[1]),
+        )  # fmt: skip
 
     return await answer(call, await call.ask(ask))
 
 
-def error_groups(spans: list[Span]) -> list[ErrorGroup]:
-    """Failed spans, the newest first, by what is alike; the most frequent first."""
-    counts: Counter[tuple[str, str, str]] = Counter()
-    newest: dict[tuple[str, str, str], Span] = {}
-    first: dict[tuple[str, str, str], int] = {}
+class _Alike(Struct):
+    """Failed spans that are alike, as far as they were read."""
+
+    newest: Span
+    first_ns: int = 0
+    count: float = 0.0
+    buckets: list[float] = []
+    users: set[str] = set()
+    traces: set[str] = set()
+    """Those of spans that name no user; another span of the trace may."""
+
+
+_Key: TypeAlias = tuple[str, str, str]
+
+
+def _window(query: Query, spans: list[Span]) -> tuple[int, int]:
+    """What the buckets share; spans are the newest first."""
+    first, last = (spans[-1].start_ns, spans[0].start_ns + 1) if spans else (0, 1)
+    start = query.start_ns if query.start_ns > ALL_TIME[0] else first
+    if query.end_ns < ALL_TIME[1]:
+        return start, max(query.end_ns, start + 1)
+    return start, max(last, start + 1) if query.start_ns == ALL_TIME[0] else max(time.time_ns(), last, start + 1)
+
+
+def _alike(spans: list[Span], window: tuple[int, int]) -> dict[_Key, _Alike]:
+    """Failed spans, the newest first, by what is alike."""
+    found: dict[_Key, _Alike] = {}
+    start, width = window[0], window[1] - window[0]
     for span in spans:
         check_time()
         kind, message = error_of(span)
         key = (kind, template(message), span.name)
-        counts[key] += span.weight  # type: ignore[assignment]
-        newest.setdefault(key, span)
-        first[key] = span.start_ns
-    return [
-        ErrorGroup(
-            error_type=key[0], message=key[1], span_name=key[2], count=count, first_ns=str(first[key]),
-            last_ns=str(newest[key].start_ns), trace_id=newest[key].trace_id, span_id=newest[key].span_id,
-            example=error_of(newest[key])[1][:1_000],
-        )
-        for key, count in counts.most_common()
-    ]  # fmt: skip
+        alike = found.get(key)
+        if alike is None:
+            alike = found[key] = _Alike(span, buckets=[0.0] * ERROR_BUCKETS)
+        alike.count += span.weight
+        alike.first_ns = span.start_ns
+        alike.buckets[min(max((span.start_ns - start) * ERROR_BUCKETS // width, 0), ERROR_BUCKETS - 1)] += span.weight
+        if span.normal is not None and span.normal.user_id is not None:
+            alike.users.add(span.normal.user_id)
+        else:
+            alike.traces.add(span.trace_id)
+    return found
+
+
+def _add_users(storage: Storage, project: str, groups: list[_Alike]) -> None:
+    """Add the users that only other spans of the traces name, for as many traces as one question may be about."""
+    ids = list(dict.fromkeys(trace_id for group in groups for trace_id in sorted(group.traces)))[:MAX_ROWS]
+    if not ids:
+        return
+    traces = storage.find_traces(Query(project=project, filter=OneOf("trace", tuple(ids)), limit=len(ids)))
+    users = {trace.trace_id: trace.user_id for trace in traces if trace.user_id is not None}
+    for group in groups:
+        group.users |= {users[trace_id] for trace_id in group.traces if trace_id in users}
+
+
+def _group(key: _Key, alike: _Alike) -> ErrorGroup:
+    newest = alike.newest
+    return ErrorGroup(
+        error_type=key[0], message=key[1], span_name=key[2], count=alike.count, first_ns=str(alike.first_ns),
+        last_ns=str(newest.start_ns), trace_id=newest.trace_id, span_id=newest.span_id,
+        example=error_of(newest)[1][:1_000], users=len(alike.users), buckets=alike.buckets,
+    )  # fmt: skip
 
 
 def error_of(span: Span) -> tuple[str, str]:

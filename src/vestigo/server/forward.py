@@ -5,6 +5,7 @@ never waits for a receiver and never fails what was accepted: what cannot be spo
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -115,6 +116,16 @@ class Forwarder:
         )
 
     # --- figures
+
+    def losses(self) -> Counter[str]:
+        """Records that were lost on the way, by `dropped.<reason>`, for all receivers."""
+        found: Counter[str] = Counter()
+        for lost in self._lost.values():
+            found.update(lost.snapshot())
+        for receiver in self._receivers.values():
+            found.update({k: n for k, n in receiver.counters.snapshot().items() if k.startswith("dropped.")})
+            found.update(receiver.spool.dropped)
+        return found
 
     def figures(self) -> dict[str, Figures]:
         """By the receiver's address."""

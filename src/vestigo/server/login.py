@@ -18,7 +18,8 @@ from vestigo.server import guard, web
 from vestigo.server.audit import Entry
 from vestigo.server.grants import LOCAL, SCOPES
 from vestigo.server.passwords import LONGEST, network_of
-from vestigo.server.routes import Call, Failure, Route
+from vestigo.server.routes import Call, Failure, Principal, Route
+from vestigo.version import VERSION
 
 if TYPE_CHECKING:
     from vestigo.server.grants import Grants
@@ -49,6 +50,9 @@ class Me(Struct, frozen=True):
     """Project, or `*` for every one -> scopes."""
     oidc: bool
     """Whether `/auth/oidc/start` leads to a login."""
+    version: str
+    default_project: str
+    """The project to begin with; empty for whoever may read none."""
 
 
 async def login(call: Call) -> Response:
@@ -107,7 +111,15 @@ async def me(call: Call) -> Response:
         project: tuple(scope for scope in SCOPES if scope in scopes)
         for project, scopes in sorted(call.principal.grants.items())
     }
-    return answer(Me(call.principal.name, grants, bool(call.server.settings.oidc_issuer)))
+    project = default_project(call.principal, call.server.settings.project)
+    return answer(Me(call.principal.name, grants, bool(call.server.settings.oidc_issuer), VERSION, project))
+
+
+def default_project(principal: Principal, usual: str) -> str:
+    """The server's own project if it may be read, else the first one that may; empty without any."""
+    if principal.may("read", usual):
+        return usual
+    return next((name for name in principal.projects if principal.may("read", name)), "")
 
 
 async def password(call: Call) -> Response:

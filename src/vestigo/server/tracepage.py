@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from itertools import accumulate
 from typing import Annotated, Any, Final, TypeVar
-from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,6 +20,7 @@ from vestigo.server.answers import (
     TraceRow,
     answer,
     cut,
+    cut_field,
     cut_values,
     log_row,
     span_row,
@@ -213,14 +213,13 @@ def detail(span: Span, logs: list[Log], more_logs: bool) -> SpanDetail:
     attributes = _cut(span.attributes, "attributes.", sizes)
     said = _cut(msgspec.structs.asdict(messages(span, logs)), "messages.", sizes)
     events, links = _fitting(_events(span), "events", sizes), _fitting(_links(span), "links", sizes)
-    base = f"/api/spans/{span.trace_id}/{span.span_id}?field="
     return SpanDetail(
         span=span_row(span), attributes=attributes, resource=cut_values(span.resource.attributes)[0],
         scope_name=span.scope.name, scope_version=span.scope.version, trace_state=span.trace_state,
         status_message=span.status_message, events=events,
         links=links, normal=span.normal or NormalForm(), messages=Said(**said),
         logs=[log_row(log) for log in logs], more_logs=more_logs,
-        cut=[CutField(field=name, size_bytes=size, href=base + quote(name, safe="")) for name, size in sizes.items()],
+        cut=[cut_field(span, name, size) for name, size in sizes.items()],
     )  # fmt: skip
 
 

@@ -115,6 +115,10 @@ export interface ErrorGroup {
   readonly trace_id: string;
   readonly span_id: string;
   readonly example: string;
+  /** Different end users whose spans or traces failed so. */
+  readonly users: number;
+  /** How many there were over time, in equal parts of the window. */
+  readonly buckets: readonly number[];
 }
 
 /** Why a request was refused. */
@@ -129,8 +133,11 @@ export interface ErrorTold {
 export interface Errors {
   readonly groups: readonly ErrorGroup[];
   readonly spans_read: number;
-  /** Whether older failed spans were left unread. */
+  /** Whether all failed spans were read; else only the newest. */
   readonly complete: boolean;
+  /** What the buckets share among them: the window, or where it is open the time from the first to the last. */
+  readonly start_ns: string;
+  readonly end_ns: string;
 }
 
 export interface EventRow {
@@ -266,6 +273,9 @@ export interface Me {
   readonly grants: Readonly<Record<string, readonly string[]>>;
   /** Whether `/auth/oidc/start` leads to a login. */
   readonly oidc: boolean;
+  readonly version: string;
+  /** The project to begin with; empty for whoever may read none. */
+  readonly default_project: string;
 }
 
 export interface Mistake {
@@ -557,6 +567,8 @@ export interface Status {
   /** Rows and bytes, where the storage knows them. */
   readonly storage: Readonly<Record<string, number>>;
   readonly counters: Readonly<Record<string, number>>;
+  /** Counters that tell of something lost, refused or failed, in plain words; the largest first. */
+  readonly troubles: readonly Trouble[];
   readonly redaction: readonly RuleRow[];
 }
 
@@ -633,6 +645,33 @@ export interface TraceRow {
   readonly weight: number;
   readonly input_preview: string;
   readonly output_preview: string;
+}
+
+/** A counter above 0 that tells of something lost, refused or failed. */
+export interface Trouble {
+  readonly name: string;
+  readonly count: number;
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+/** One trace of a conversation. */
+export interface Turn {
+  readonly trace: TraceRow;
+  /** The span whose messages these are: the root if it has some, else the first call that has; null without any. */
+  readonly span_id: string | null;
+  readonly kind: string;
+  readonly messages: Said;
+  /** The last call of a model, where that is another span: what it answered is what the trace came to. */
+  readonly answer_span_id: string | null;
+  readonly answer: readonly unknown[];
+  /** What is larger than 256 kB is cut; the link leads to all of it. */
+  readonly cut: readonly CutField[];
+}
+
+export interface TurnPage {
+  readonly items: readonly Turn[];
+  readonly cursor: string | null;
 }
 
 /** Tokens of one call. */
@@ -856,6 +895,14 @@ export interface Gets {
   "/api/traces/{trace_id}/skeleton": {
     query: {};
     answer: Columns;
+  };
+  "/api/turns": {
+    query: {
+      session: string;
+      limit?: number;
+      cursor?: string;
+    };
+    answer: TurnPage;
   };
   "/api/users": {
     query: {};
