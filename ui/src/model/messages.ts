@@ -57,6 +57,8 @@ export interface Turn {
   /** Of role and content: equal messages have equal ones. */
   readonly hash: string;
   readonly chars: number;
+  /** The message as it was told. */
+  readonly raw: unknown;
 }
 
 const ROLES: Readonly<Record<string, Role>> = {
@@ -106,6 +108,7 @@ export function turnOf(message: unknown, side: Turn["side"], role: Role): Turn {
     finish: text(held["finish_reason"]),
     hash: hashOf([told, held["parts"] ?? held["content"] ?? held]),
     chars: parts.reduce((sum, part) => sum + charsOf(part), 0),
+    raw: message,
   };
 }
 
@@ -216,6 +219,27 @@ export function sharedTurns(turns: readonly Turn[], before: readonly Turn[]): nu
     const turn = turns[at];
     if (turn === undefined || turn.side === "output" || turn.hash !== before[at]?.hash) break;
     at += 1;
+  }
+  return at;
+}
+
+/** What a turn costs in elements, about: pages stay below a number of them by showing a window of a long chat. */
+export function elementsOf(turn: Turn): number {
+  return turn.parts.reduce(
+    (sum, part) => sum + (part.type === "text" ? 4 + Math.min(part.text.length, 4_000) / 40 : 22),
+    14,
+  );
+}
+
+/** Where a window of turns that ends before `end` begins, so that it has at most `budget` elements; at least one turn. */
+export function windowStart(turns: readonly Turn[], end: number, budget: number): number {
+  let left = budget;
+  let at = end;
+  while (at > 0) {
+    const turn = turns[at - 1];
+    left -= turn === undefined ? 0 : elementsOf(turn);
+    if (left < 0 && at < end) break;
+    at -= 1;
   }
   return at;
 }
