@@ -42,10 +42,10 @@ function Failed({ row }: { row: { status: string; error_message: string | null }
 function Said({ input, output, error }: { input: string; output: string; error: string | null }): VNode {
   if (error) return <span class="error">{error}</span>;
   return (
-    <>
-      {input}
-      {output !== "" && <span class="muted"> → {output}</span>}
-    </>
+    <span class="said-both">
+      <span>{input}</span>
+      {output !== "" && <span class="muted">→ {output}</span>}
+    </span>
   );
 }
 
@@ -209,6 +209,9 @@ export const SPAN_COLUMNS: readonly Column<SpanRow>[] = [
     cell: (row) => (row.end_ns === null ? <span class="muted">running</span> : milliseconds(row.duration_ms)),
   },
 ];
+
+/** Shown beside a peek, where there is little room. */
+export const PEEK_COLUMNS: readonly string[] = ["time", "name", "said", "duration"];
 
 /** Shown unless somebody chose otherwise. */
 export const FIRST_COLUMNS: Readonly<Record<"traces" | "spans", readonly string[]>> = {

@@ -17,7 +17,7 @@ import { Menu } from "../../widgets/Menu";
 import { copyText, Failure, toast, Waiting } from "../../widgets/parts";
 import { Splitter } from "../../widgets/Splitter";
 import { type Column, Table } from "../../widgets/Table";
-import { FIRST_COLUMNS, SPAN_COLUMNS, TRACE_COLUMNS, traceLink } from "./columns";
+import { FIRST_COLUMNS, PEEK_COLUMNS, SPAN_COLUMNS, TRACE_COLUMNS, traceLink } from "./columns";
 import { NothingFound } from "./FirstSteps";
 import { Peek } from "./Peek";
 import "./traces.css";
@@ -123,7 +123,8 @@ export function Traces(): VNode {
     if (id !== "duration") return undefined;
     return { on: order === "slowest", act: () => setParams({ order: order === "slowest" ? null : "slowest" }) };
   };
-  const shown: Column<Row>[] = columns.map((column) => {
+  const fitting = peek ? columns.filter((column) => PEEK_COLUMNS.includes(column.id)) : columns;
+  const shown: Column<Row>[] = fitting.map((column) => {
     const sort = sortBy(column.id);
     return sort ? { ...column, sort } : column;
   });
