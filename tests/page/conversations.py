@@ -32,6 +32,7 @@ OWN = [
     {"role": "assistant", "content": "Thank you, Mia. Which cabin class would you like?"},
 ]  # fmt: skip
 log = logging.getLogger("airline.agent")
+log.propagate = False  # else what fails later is shown with all of it
 
 
 def recorded(count):

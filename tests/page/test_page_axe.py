@@ -31,11 +31,12 @@ def test_no_page_breaks_a_rule(visiting, site, dark):
     """All pages in one window, so that the whole tour takes seconds; every violation of every page is told."""
     visit = visiting(dark=dark)
     visit.allow("status of 40[04]")
-    found = []
+    found = {}
     for name, path in paths(site.seeds):
         visit.open(path)
-        found += [f"{name}: {one}" for one in visit.axe()]
-    assert not found, "\n".join(found)
+        for one in visit.axe():
+            found.setdefault(one, []).append(name)
+    assert not found, "\n".join(f"{one}\n  on {', '.join(names)}" for one, names in found.items())
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

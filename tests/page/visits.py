@@ -28,7 +28,7 @@ window.__own = (number) => { window.__owned.push(number); };
 document.addEventListener("securitypolicyviolation", (event) =>
   window.__violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
 """
-QUIET_MS = 120
+QUIET_MS = 90
 PAGES = ("traces", "sessions", "logs", "dash", "errors", "scores", "queue", "settings")
 
 
@@ -75,7 +75,7 @@ class Visit:
 
     def _listen(self):
         page = self.page
-        page.on("console", lambda message: message.type == "error" and self.trouble(f"console: {message.text}"))
+        page.on("console", lambda message: message.type == "error" and self._complaint(message))
         page.on("pageerror", lambda error: self.trouble(f"exception: {error.message}"))
         page.on("dialog", self._dialog)
         page.on("popup", lambda popup: self.trouble(f"window: {popup.url}"))
@@ -84,6 +84,9 @@ class Visit:
         page.on("requestfinished", self._done)
         page.on("requestfailed", self._done)
         page.on("response", lambda answer: answer.status >= 500 and self.trouble(f"{answer.status}: {answer.url}"))
+
+    def _complaint(self, message):
+        self.trouble(f"console: {message.text} ({message.location.get('url', '')})")
 
     def _dialog(self, dialog):
         self.trouble(f"dialog: {dialog.message}")
@@ -111,6 +114,15 @@ class Visit:
         self.page.goto(f"{self.url}/{path.lstrip('/')}", wait_until="load")
         if settle:
             self.settle()
+        return self.page
+
+    def go(self, path):
+        """Go to an address within the page, as one of its links does: nothing is loaded anew."""
+        self.page.evaluate(
+            "(href) => { history.pushState(null, '', href); dispatchEvent(new PopStateEvent('popstate')); }",
+            f"{self.url}/{path.lstrip('/')}",
+        )
+        self.settle()
         return self.page
 
     def settle(self, timeout_ms=15_000):

@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -64,7 +65,7 @@ class Running:
             self.process = subprocess.Popen(command, stderr=log, env={**environ, **self.environ})
         self.hear(r"  open  .*\n")
         self.url = re.search(r"listens on (\S+)", self.told)[1]
-        self.port = int(self.url.rpartition(":")[2])
+        self.port = urlsplit(self.url).port
         return self
 
     def hear(self, pattern, timeout_s=60):
