@@ -101,6 +101,7 @@ export function App(): VNode {
         )}
       </header>
       <main class="main" id="main" tabIndex={-1}>
+        <h1 class="sr-only">{VIEWS[now.view].title}</h1>
         {project === "" && now.view !== "settings" ? <NoProject /> : <Lazy view={now.view} />}
       </main>
       {sheet.value && <KeySheet onClose={() => (sheet.value = false)} />}
@@ -121,7 +122,7 @@ function Back(): VNode | null {
         : view === "queue"
           ? "scores"
           : null;
-  if (list === null) return <h1>{VIEWS[view].title}</h1>;
+  if (list === null) return <b>{VIEWS[view].title}</b>;
   return (
     <nav aria-label="the way back" class="one-line">
       <a href={link({ view: list, keep: ["q", "t", "order"] })}>‹ {VIEWS[list].title}</a>
@@ -134,7 +135,7 @@ function ProjectMenu(): VNode {
   const now = place.value;
   return (
     <Menu
-      name="project"
+      name={`${now.project || "project"} (project)`}
       label={
         <>
           <b class="one-line">{now.project || "project"}</b> <span aria-hidden="true">▾</span>

@@ -60,7 +60,7 @@ export function Rail({ onKeys, onPalette }: { onKeys(): void; onPalette(): void 
       </a>
       <Menu
         class="bare item"
-        name="you and the look"
+        name={`${me.value?.name.replace(/^\w+:/, "") ?? ""} (account and look)`}
         label={
           <>
             <Icon name="theme" />

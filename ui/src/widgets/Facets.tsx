@@ -53,7 +53,7 @@ export function Facets({ name, fields }: { name: string; fields: readonly FacetF
           {open.has(field) && <Values facet={told.data?.facets.find((one) => one.field === field)} q={q ?? ""} />}
         </section>
       ))}
-      {told.error && <p class="error">✕ {told.error.message}</p>}
+      {told.error && told.error.code !== "bad_query" && <p class="error">✕ {told.error.message}</p>}
     </aside>
   );
 }

@@ -66,7 +66,8 @@ export function FilterBox({ hint = "kind:llm latency>2s -status:error" }: { hint
   };
 
   const items = open ? (told?.items ?? []) : [];
-  const mistake = text.trim() === "" ? undefined : told?.error;
+  // while a term is being typed the text is rarely whole: what may come next says more than what is missing
+  const mistake = text.trim() === "" || items.length > 0 ? undefined : told?.error;
   return (
     <form
       class="filter"

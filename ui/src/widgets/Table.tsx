@@ -1,6 +1,7 @@
 // A table of many rows of one height: a header, virtual rows, columns that are chosen and remembered. Columns say how
 // they look; rows are whatever the view has.
 import type { ComponentChildren, VNode } from "preact";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { rowId, VirtualList } from "./VirtualList";
 
 export interface Column<T> {
@@ -13,6 +14,31 @@ export interface Column<T> {
   /** Text for a title, where the cell may be cut. */
   title?(row: T): string;
   sort?: { on: boolean; act(): void };
+  /** Left out first where there is too little room, the higher the sooner; without it the column always stays. */
+  drop?: number;
+}
+
+/** The least width of a grid track. */
+export function leastPx(width: string): number {
+  return Number(/(\d+)px/.exec(width)?.[1] ?? 60);
+}
+
+const GAP_PX = 14;
+const EDGE_PX = 24;
+
+/** The columns that fit into a width; those that may be dropped go by their number. */
+export function fitting<T extends { width: string; drop?: number }>(
+  columns: readonly T[],
+  widthPx: number,
+): readonly T[] {
+  let kept = columns;
+  const need = (): number => kept.reduce((sum, column) => sum + leastPx(column.width) + GAP_PX, EDGE_PX - GAP_PX);
+  while (need() > widthPx) {
+    const most = Math.max(...kept.map((column) => column.drop ?? 0));
+    if (most <= 0) return kept;
+    kept = kept.filter((column) => (column.drop ?? 0) !== most);
+  }
+  return kept;
 }
 
 export interface TableProps<T> {
@@ -32,10 +58,20 @@ export interface TableProps<T> {
 }
 
 export function Table<T>(props: TableProps<T>): VNode {
-  const { columns, rows } = props;
+  const { rows } = props;
+  const own = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(Number.POSITIVE_INFINITY);
+  useLayoutEffect(() => {
+    const element = own.current!;
+    const observer = new ResizeObserver(() => setWidth(element.clientWidth || Number.POSITIVE_INFINITY));
+    setWidth(element.clientWidth || Number.POSITIVE_INFINITY);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  const columns = fitting(props.columns, width);
   const tracks = columns.map((column) => column.width).join(" ");
   return (
-    <div class="table" style={{ "--columns": tracks }}>
+    <div class="table" ref={own} style={{ "--columns": tracks }}>
       <VirtualList
         label={props.label}
         role="grid"

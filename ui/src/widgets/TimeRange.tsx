@@ -50,7 +50,7 @@ export function TimeRange(): VNode {
   const choose = (value: string): void => setParams({ t: value === DEFAULT_TIME ? null : value, cursor: null });
   return (
     <Menu
-      name="time"
+      name={`${timeName(t, now)} (time shown)`}
       label={
         <>
           <span class="one-line">{timeName(t, now)}</span> <span aria-hidden="true">▾</span>

@@ -76,15 +76,17 @@ export const TRACE_COLUMNS: readonly Column<TraceRow>[] = [
     title: (row) => row.error_message ?? `${row.input_preview}\n→ ${row.output_preview}`,
     cell: (row) => <Said input={row.input_preview} output={row.output_preview} error={row.error_message} />,
   },
-  { id: "model", label: "model", width: "minmax(80px, 0.8fr)", cell: (row) => <Models names={row.models} /> },
+  { id: "model", drop: 3, label: "model", width: "minmax(80px, 0.8fr)", cell: (row) => <Models names={row.models} /> },
   {
     id: "user",
+    drop: 4,
     label: "user",
     width: "minmax(56px, 0.5fr)",
     cell: (row) => <Value field="user" value={row.user_id} />,
   },
   {
     id: "session",
+    drop: 6,
     label: "session",
     width: "minmax(60px, 0.5fr)",
     cell: (row) =>
@@ -96,14 +98,16 @@ export const TRACE_COLUMNS: readonly Column<TraceRow>[] = [
   },
   {
     id: "service",
+    drop: 7,
     label: "service",
     width: "minmax(60px, 0.5fr)",
     cell: (row) => <Value field="service" value={row.service} />,
   },
-  { id: "spans", label: "spans", width: "56px", numeric: true, cell: (row) => count(row.spans) },
-  { id: "calls", label: "calls", width: "52px", numeric: true, cell: (row) => count(row.calls) },
+  { id: "spans", drop: 6, label: "spans", width: "56px", numeric: true, cell: (row) => count(row.spans) },
+  { id: "calls", drop: 6, label: "calls", width: "52px", numeric: true, cell: (row) => count(row.calls) },
   {
     id: "tokens",
+    drop: 2,
     label: "tokens",
     width: "72px",
     numeric: true,
@@ -113,6 +117,7 @@ export const TRACE_COLUMNS: readonly Column<TraceRow>[] = [
   },
   {
     id: "cost",
+    drop: 1,
     label: "cost",
     width: "76px",
     numeric: true,
@@ -165,22 +170,31 @@ export const SPAN_COLUMNS: readonly Column<SpanRow>[] = [
     title: (row) => row.error_message ?? `${row.input_preview}\n→ ${row.output_preview}`,
     cell: (row) => <Said input={row.input_preview} output={row.output_preview} error={row.error_message} />,
   },
-  { id: "kind", label: "kind", width: "72px", cell: (row) => <Value field="kind" value={row.kind} /> },
+  { id: "kind", drop: 5, label: "kind", width: "72px", cell: (row) => <Value field="kind" value={row.kind} /> },
   {
     id: "model",
+    drop: 3,
     label: "model",
     width: "minmax(80px, 0.8fr)",
     cell: (row) => <Value field="model" value={row.model} />,
   },
-  { id: "tool", label: "tool", width: "minmax(60px, 0.6fr)", cell: (row) => <Value field="tool" value={row.tool} /> },
+  {
+    id: "tool",
+    drop: 5,
+    label: "tool",
+    width: "minmax(60px, 0.6fr)",
+    cell: (row) => <Value field="tool" value={row.tool} />,
+  },
   {
     id: "user",
+    drop: 4,
     label: "user",
     width: "minmax(56px, 0.5fr)",
     cell: (row) => <Value field="user" value={row.user_id} />,
   },
   {
     id: "tokens",
+    drop: 2,
     label: "tokens",
     width: "72px",
     numeric: true,
@@ -189,6 +203,7 @@ export const SPAN_COLUMNS: readonly Column<SpanRow>[] = [
   },
   {
     id: "cost",
+    drop: 1,
     label: "cost",
     width: "76px",
     numeric: true,
@@ -196,6 +211,7 @@ export const SPAN_COLUMNS: readonly Column<SpanRow>[] = [
   },
   {
     id: "ttft",
+    drop: 4,
     label: "first token",
     width: "80px",
     numeric: true,
@@ -209,9 +225,6 @@ export const SPAN_COLUMNS: readonly Column<SpanRow>[] = [
     cell: (row) => (row.end_ns === null ? <span class="muted">running</span> : milliseconds(row.duration_ms)),
   },
 ];
-
-/** Shown beside a peek, where there is little room. */
-export const PEEK_COLUMNS: readonly string[] = ["time", "name", "said", "duration"];
 
 /** Shown unless somebody chose otherwise. */
 export const FIRST_COLUMNS: Readonly<Record<"traces" | "spans", readonly string[]>> = {

@@ -13,11 +13,12 @@ import { count, plural } from "../../model/format";
 import { append } from "../../model/query";
 import { go, lastingLink, link, place, root, setParams, timeWindow } from "../../url";
 import { Facets } from "../../widgets/Facets";
+import { Icon } from "../../widgets/icons";
 import { Menu } from "../../widgets/Menu";
 import { copyText, Failure, toast, Waiting } from "../../widgets/parts";
 import { Splitter } from "../../widgets/Splitter";
 import { type Column, Table } from "../../widgets/Table";
-import { FIRST_COLUMNS, PEEK_COLUMNS, SPAN_COLUMNS, TRACE_COLUMNS, traceLink } from "./columns";
+import { FIRST_COLUMNS, SPAN_COLUMNS, TRACE_COLUMNS, traceLink } from "./columns";
 import { NothingFound } from "./FirstSteps";
 import { Peek } from "./Peek";
 import "./traces.css";
@@ -115,6 +116,7 @@ export function Traces(): VNode {
   });
 
   const { columns, all, show } = useColumns(unit);
+  const [faceted, setFaceted] = useState(() => (recall("facets") ?? (innerWidth < 1_100 ? "off" : "on")) === "on");
   const sortBy = (id: string): Column<Row>["sort"] => {
     if (id === "time") {
       const other = order === "newest" ? "oldest" : null;
@@ -123,8 +125,7 @@ export function Traces(): VNode {
     if (id !== "duration") return undefined;
     return { on: order === "slowest", act: () => setParams({ order: order === "slowest" ? null : "slowest" }) };
   };
-  const fitting = peek ? columns.filter((column) => PEEK_COLUMNS.includes(column.id)) : columns;
-  const shown: Column<Row>[] = fitting.map((column) => {
+  const shown: Column<Row>[] = columns.map((column) => {
     const sort = sortBy(column.id);
     return sort ? { ...column, sort } : column;
   });
@@ -174,9 +175,22 @@ export function Traces(): VNode {
   );
   return (
     <div class="panes">
-      <Facets name="traces" fields={FACETS} />
+      {faceted && <Facets name="traces" fields={FACETS} />}
       <div class="pane spread">
         <div class="list-bar">
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="values to filter by"
+            title="values to filter by"
+            aria-pressed={faceted}
+            onClick={() => {
+              remember("facets", faceted ? "off" : "on");
+              setFaceted(!faceted);
+            }}
+          >
+            <Icon name="facets" />
+          </button>
           <span role="group" aria-label="what is listed" class="units">
             {UNITS.map(([id, label]) => (
               <button
@@ -221,7 +235,12 @@ export function Traces(): VNode {
               act: () => show(column.id),
             }))}
           />
-          <Menu label="⋯" name="more" class="icon-button" items={moreItems(unit, q, asked, rows)} />
+          <Menu
+            label={<span aria-hidden="true">⋯</span>}
+            name="more"
+            class="icon-button"
+            items={moreItems(unit, q, asked, rows)}
+          />
         </div>
         {peek && current ? (
           <Splitter
