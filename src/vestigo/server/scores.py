@@ -5,6 +5,7 @@ import secrets
 import time
 from typing import Annotated, Any, Final, Protocol, cast
 
+import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
@@ -13,7 +14,7 @@ from vestigo.matching import log_score
 from vestigo.query import And, Compare, Query
 from vestigo.record import Batch, Log, Scope
 from vestigo.server.answers import answer
-from vestigo.server.questions import Listing, id_of, query_of
+from vestigo.server.questions import Listing, Window, id_of, query_of
 from vestigo.server.routes import Call, Failure, Route
 from vestigo.storage import settle
 from vestigo.version import VERSION
@@ -106,19 +107,21 @@ def _attributes(given: NewScore, author: str) -> dict[str, Any]:
 async def scores(call: Call) -> Response:
     """Scores are logs, so the filter has the fields of logs."""
     asked: ScoresOf = call.query
-    query = query_of(call.project, asked)
-    parts = [_IS_SCORE]
-    if asked.name:
-        parts.append(Compare(f"attr.{semconv.EVALUATION_NAME}", "=", asked.name))
-    if asked.trace_id:
-        parts.append(Compare("trace", "=", id_of("trace_id", asked.trace_id)))
-    whole = And((*parts, query.filter) if query.filter is not None else tuple(parts))
-    question = Query(
-        project=query.project, start_ns=query.start_ns, end_ns=query.end_ns, filter=whole, order=query.order,
-        limit=query.limit, cursor=query.cursor,
-    )  # fmt: skip
+    question = scores_query(call.project, asked, asked.name, asked.trace_id)
     page = await call.ask(lambda: call.server.storage.find_logs(question))
     return await answer(call, ScorePage([score_row(log) for log in page], page.cursor))
+
+
+def scores_query(project: str, asked: Window, name: str = "", trace_id: str = "") -> Query:
+    """The question for evaluation events, of a name and a trace if those are given. Raises QueryError, Failure."""
+    query = query_of(project, asked)
+    parts = [_IS_SCORE]
+    if name:
+        parts.append(Compare(f"attr.{semconv.EVALUATION_NAME}", "=", name))
+    if trace_id:
+        parts.append(Compare("trace", "=", id_of("trace_id", trace_id)))
+    whole = And((*parts, query.filter) if query.filter is not None else tuple(parts))
+    return msgspec.structs.replace(query, filter=whole)
 
 
 def score_row(log: Log) -> ScoreRow:

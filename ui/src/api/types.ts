@@ -44,6 +44,11 @@ export interface Cost {
   readonly price_id?: string;
 }
 
+export interface Counted {
+  readonly value: string;
+  readonly count: number;
+}
+
 /** A field that was cut. */
 export interface CutField {
   /** Such as `attributes.gen_ai.input.messages` or `messages.input`. */
@@ -60,6 +65,14 @@ export interface Deleted {
   readonly complete: boolean;
   /** Counts by kind of record, and what was found when files were looked through afterwards. */
   readonly report: Readonly<Record<string, unknown>>;
+}
+
+/** A trace or a span that got different values under one name. */
+export interface Disagreement {
+  readonly name: string;
+  readonly trace_id: string;
+  readonly span_id: string | null;
+  readonly given: readonly Given[];
 }
 
 export interface Entries {
@@ -167,6 +180,17 @@ export interface FieldValue {
 
 export interface FieldValues {
   readonly values: readonly string[];
+}
+
+export interface Given {
+  readonly score_id: string;
+  readonly time_ns: string;
+  /** `user:ann@example.org`, `key:7f3a`, or the service that sent it. */
+  readonly source: string;
+  readonly by_people: boolean;
+  readonly value: number | null;
+  readonly label: string | null;
+  readonly comment: string;
 }
 
 export interface GroupPage {
@@ -476,6 +500,28 @@ export interface ScoreRow {
   readonly author: string;
 }
 
+/** The scores of one name. */
+export interface ScoreTally {
+  readonly name: string;
+  readonly count: number;
+  /** Given by somebody who was logged in; the rest by programs. */
+  readonly by_people: number;
+  readonly by_programs: number;
+  readonly numbers: number;
+  readonly mean: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  /** Numbers in ten equal parts between `min` and `max`; all of them in the first one where those are the same. */
+  readonly bins: readonly number[];
+  /** Labels, the most frequent first, at most 20. */
+  readonly labels: readonly Counted[];
+  /** Who gave them, the most frequent first, at most 20. */
+  readonly sources: readonly Counted[];
+  /** In each bucket of time. */
+  readonly counts: readonly number[];
+  readonly means: readonly (number | null)[];
+}
+
 export interface Scored {
   readonly score_id: string;
 }
@@ -578,6 +624,23 @@ export interface Suggestion {
   readonly kind: "field" | "operator" | "scope" | "value";
   /** Spans in the window that have this value. */
   readonly count: number | null;
+}
+
+export interface Tally {
+  /** The most frequent first. */
+  readonly names: readonly ScoreTally[];
+  readonly step_ns: string | null;
+  /** Starts of the buckets, all of them from the first to the last that has scores. */
+  readonly times_ns: readonly string[];
+  /** Of the newest scores first, at most 100. */
+  readonly disagreements: readonly Disagreement[];
+  /** How many there are in all. */
+  readonly disagreeing: number;
+  readonly scores_read: number;
+  /** Scores that the same source has given anew since. */
+  readonly replaced: number;
+  /** Whether all scores of the window were read; else only the newest. */
+  readonly complete: boolean;
 }
 
 /** An erasure as the API tells it. */
@@ -823,6 +886,16 @@ export interface Gets {
       trace_id?: string;
     };
     answer: ScorePage;
+  };
+  "/api/scores/summary": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      name?: string;
+      step?: string;
+    };
+    answer: Tally;
   };
   "/api/series": {
     query: {
