@@ -53,6 +53,39 @@ class Explanation(Struct, frozen=True):
     reason: str = ""
 
 
+class Rate(Struct, frozen=True):
+    """The price of one sort of token."""
+
+    unit: str
+    """A field of `Usage`."""
+    usd_per_million: float
+    above: int
+    """In calls with more input tokens than this; -1 is the price without such a condition."""
+
+
+class Rates(Struct, frozen=True):
+    """What a model costs at one time, or the reason why nobody knows."""
+
+    price_id: str
+    rates: list[Rate]
+    request_usd: float
+    """For each request besides."""
+    reason: str = ""
+
+
+class OwnPrice(Struct, frozen=True):
+    """One entry of the file of one's own prices. None: whatever it is."""
+
+    model: str
+    """A name, or a pattern with * and ?."""
+    provider: str | None
+    first: date
+    last: date
+    service_tier: str | None
+    batch: bool | None
+    rates: Rates
+
+
 class Prices:
     """What calls cost. Safe from any thread; `price` and `explain` never raise.
 
@@ -101,6 +134,33 @@ class Prices:
                 lines.append(PriceLine("request", 1, plan.request * 10**6 / _SCALE, plan.request / _SCALE))
             return Explanation(_add_up(plan, counts), lines)
         return Explanation(Cost(), [], "it could not be worked out")
+
+    def rates(self, provider: str | None, model: str, time_ns: int) -> Rates:
+        """What calls of a model cost at a time, at the standard way of serving."""
+        day, moment_ns = divmod(time_ns, _DAY_NS)
+        call = _Call(provider, None, model, None, batch=False, day=day)
+        with diagnostics.guard("prices"):
+            found = self._days.get(call) or self._look_up(call)
+            plan = found.plans[bisect_right(found.starts_ns, moment_ns) - 1]
+            return Rates("", [], 0.0, plan) if isinstance(plan, str) else _rates(plan)
+        return Rates("", [], 0.0, "it could not be worked out")
+
+    @property
+    def own(self) -> list[OwnPrice]:
+        """The prices of one's own, in the order in which they are looked at."""
+        return [
+            OwnPrice(
+                one.plan.price_id.removeprefix("override:"), one.provider, one.first, one.last, one.tier, one.batch,
+                _rates(one.plan),
+            )
+            for one in self._overrides
+        ]  # fmt: skip
+
+    @property
+    def table(self) -> str:
+        """Name and version of the price table; empty without one."""
+        table = self._load_table()
+        return "" if table is None else table.name
 
     def _assess(
         self, normal: NormalForm, time_ns: int, tier: str | None, batch: bool
@@ -349,6 +409,18 @@ def _add_up(plan: _Plan, counts: dict[str, int]) -> Cost:
     return Cost(input_usd + output_usd, input_usd, output_usd, "computed", plan.price_id)
 
 
+def _rates(plan: _Plan) -> Rates:
+    return Rates(
+        plan.price_id,
+        [
+            Rate(rate.unit, price * 10**6 / _SCALE, above)
+            for rate in plan.rates
+            for above, price in reversed(rate.steps)
+        ],
+        plan.request / _SCALE,
+    )
+
+
 class _Table:
     """genai-prices' bundled table, as it was at the first use. Raises ImportError if it is not installed."""
 
@@ -359,7 +431,7 @@ class _Table:
         self._providers: list[Provider] = snapshots.get_snapshot().providers
         self._find_provider = snapshots.find_provider_by_id
         self._ids = {provider.id for provider in self._providers}
-        self._name = f"genai-prices-{package.__version__}"
+        self.name = f"genai-prices-{package.__version__}"
 
     def find(self, provider: str | None, model: str) -> "tuple[Provider, ModelInfo] | None":
         """By the named provider; by a provider's id in front of the model; without a provider by the model alone.
@@ -390,7 +462,7 @@ class _Table:
             context |= {"service_tier": tier, "speed": tier}  # OpenAI and Google name the one, Anthropic the other
         if not any(model is own for own in provider.models):
             context = {}  # the variants are those of the model's maker, not of who resells it
-        name = f"{self._name}/{provider.id}/{model.id}@{today.date()}"
+        name = f"{self.name}/{provider.id}/{model.id}@{today.date()}"
         starts = self._starts_of_prices(model)
         plans: list[_Plan | str] = []
         for start in starts:

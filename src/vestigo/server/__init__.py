@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from vestigo import diagnostics
 from vestigo.diagnostics import Counters
 from vestigo.errors import SettingsError
+from vestigo.prices import Prices
 from vestigo.query import time_limit
 from vestigo.record import Batch
 from vestigo.server import access, api, guard, ingest, login, oidc, openapi, prometheus, retention, web
@@ -92,6 +93,11 @@ class Server:
     def redactor(self) -> object:
         """What hides secrets on the way in; None where nothing is to be hidden."""
         return self.ingest.workers.preparer.redactor
+
+    @property
+    def prices(self) -> Prices:
+        """What calls cost."""
+        return self.ingest.workers.preparer.prices
 
     # --- life
 

@@ -14,7 +14,7 @@ from vestigo import diagnostics
 from vestigo.errors import QueryError
 from vestigo.query import ALL_TIME
 from vestigo.redact import Rule
-from vestigo.server import charts, completion, lists, live, scores, tally, tracepage, troubles, turns
+from vestigo.server import charts, completion, lists, live, pricelist, scores, tally, tracepage, troubles, turns
 from vestigo.server.answers import answer
 from vestigo.server.questions import NoParameters, Window, query_of
 from vestigo.server.routes import Call, Route
@@ -149,6 +149,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *completion.ROUTES,
     *scores.ROUTES,
     *tally.ROUTES,
+    *pricelist.ROUTES,
     *live.ROUTES,
     Route(
         method="DELETE", path="/api/traces", scope="admin", handler=delete, tag="traces", query=Deletion,

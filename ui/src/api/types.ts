@@ -307,6 +307,18 @@ export interface Mistake {
   readonly position: number | null;
 }
 
+/** A model that was called in the window, with what its calls cost when they were made. */
+export interface ModelPrice {
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly calls: number;
+  /** null where no call has a known cost. */
+  readonly cost_usd: number | null;
+  /** Calls that used tokens and whose cost nobody knows. */
+  readonly unpriced_calls: number;
+  readonly price: PriceRow;
+}
+
 /** What a key is to be; with `replaces`, name and grants are by default those of the old one. */
 export interface NewKey {
   readonly name?: string;
@@ -379,6 +391,21 @@ export interface NormalForm {
   readonly prompt_version?: string | null;
 }
 
+/** A price of one's own, from the file of the setting `prices`; null: whatever it is. */
+export interface OwnPriceRow {
+  /** A name, or a pattern with * and ?. */
+  readonly model: string;
+  readonly provider: string | null;
+  /** The first and the last day, such as 2026-01-31; null is without bound. */
+  readonly first: string | null;
+  readonly last: string | null;
+  readonly service_tier: string | null;
+  readonly batch: boolean | null;
+  /** Whether today is one of its days. */
+  readonly in_force: boolean;
+  readonly price: PriceRow;
+}
+
 export interface Password {
   readonly password: string;
 }
@@ -435,8 +462,37 @@ export interface PolicyGiven {
   readonly hold?: string;
 }
 
+export interface PriceList {
+  /** Name and version of the price table; empty where none is installed. */
+  readonly table: string;
+  /** In the order in which they are looked at, before the table. */
+  readonly own: readonly OwnPriceRow[];
+  /** The most expensive first, then the most called. */
+  readonly models: readonly ModelPrice[];
+  /** Models beyond those that are told. */
+  readonly left_out: number;
+}
+
+/** What a model costs now; with `reason` set, why nobody knows. */
+export interface PriceRow {
+  /** Where it comes from: `genai-prices-VERSION/provider/model@date`, or `override:model`. */
+  readonly price_id: string;
+  readonly rates: readonly Rate[];
+  readonly request_usd: number;
+  readonly reason: string;
+}
+
 export interface Projects {
   readonly projects: readonly string[];
+}
+
+/** The price of one sort of token. */
+export interface Rate {
+  /** A field of `Usage`. */
+  readonly unit: string;
+  readonly usd_per_million: number;
+  /** In calls with more input tokens than this; -1 is the price without such a condition. */
+  readonly above: number;
 }
 
 /** What is kept, and what that has deleted so far. */
@@ -861,6 +917,14 @@ export interface Gets {
       cursor?: string;
     };
     answer: PointPage;
+  };
+  "/api/prices": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+    };
+    answer: PriceList;
   };
   "/api/projects": {
     query: {};
