@@ -244,13 +244,15 @@ export function windowStart(turns: readonly Turn[], end: number, budget: number)
   return at;
 }
 
-/** The turns of a conversation that a list of calls makes, each call with what it adds to those before it. */
+/** What a call adds to the calls before it, whose turns are in `seen`, and remembers it there. */
 export function newTurns(turns: readonly Turn[], seen: Set<string>): Turn[] {
+  const last = turns.findLastIndex((turn) => turn.side === "input");
   let from = 0;
-  // only a beginning counts as history: a message said again later is new
-  while (from < turns.length && turns[from]?.side === "input" && seen.has(turns[from]?.hash ?? "")) from += 1;
+  // only a beginning counts as history, and never the newest message: "yes" may be said twice
+  while (from < last && seen.has(turns[from]?.hash ?? "")) from += 1;
+  const only = last === 0 && turns[0]?.role === "system" && seen.has(turns[0].hash);
   for (const turn of turns) seen.add(turn.hash);
-  return turns.slice(from);
+  return turns.slice(only ? 1 : from);
 }
 
 /** A text of all that a turn says, for previews, copies and searches. */
