@@ -86,7 +86,7 @@ PATHS = {
     "/api/values": {"field": "kind"}, "/api/complete": {"q": "model:"}, "/api/traces/{trace_id}": {},
     "/api/traces/{trace_id}/skeleton": {}, "/api/traces/{trace_id}/match": {"q": "kind:llm"},
     "/api/spans/{trace_id}/{span_id}": {}, "/api/turns": {"session": "s1"},
-    "/api/prices": {}, "/api/scores/summary": {"step": "1h"},
+    "/api/prices": {}, "/api/logs/histogram": {}, "/api/scores/summary": {"step": "1h"},
 }  # fmt: skip
 
 

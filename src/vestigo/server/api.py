@@ -14,7 +14,19 @@ from vestigo import diagnostics
 from vestigo.errors import QueryError
 from vestigo.query import ALL_TIME
 from vestigo.redact import Rule
-from vestigo.server import charts, completion, lists, live, pricelist, scores, tally, tracepage, troubles, turns
+from vestigo.server import (
+    charts,
+    completion,
+    histogram,
+    lists,
+    live,
+    pricelist,
+    scores,
+    tally,
+    tracepage,
+    troubles,
+    turns,
+)
 from vestigo.server.answers import answer
 from vestigo.server.questions import NoParameters, Window, query_of
 from vestigo.server.routes import Call, Route
@@ -143,6 +155,7 @@ async def delete(call: Call) -> Response:
 
 ROUTES: Final[tuple[Route, ...]] = (
     *lists.ROUTES,
+    *histogram.ROUTES,
     *tracepage.ROUTES,
     *turns.ROUTES,
     *charts.ROUTES,

@@ -83,14 +83,13 @@ def moment(name: str, text: str, default: int, now_ns: int) -> int:
 
 
 def width_ns(text: str) -> int | None:
-    """The width of a bucket of time; None for an empty text. Raises QueryError."""
+    """The width of a bucket of time, at least 1; None for an empty text. Raises QueryError."""
     if not text:
         return None
     ago = _AGO.fullmatch(text)
-    if ago:
-        return int(ago[1]) * _UNITS[ago[2]] * 1_000_000_000
-    if _DIGITS.fullmatch(text):
-        return int(text)
+    width = int(ago[1]) * _UNITS[ago[2]] * 1_000_000_000 if ago else int(text) if _DIGITS.fullmatch(text) else 0
+    if width > 0:
+        return width
     raise QueryError(f"step={text[:40]!r} is no width of time; give one such as 5m, 1h or 1d")
 
 

@@ -5,23 +5,20 @@ a score is corrected. What is read is bounded, the newest first.
 """
 
 import math
-import time
 from collections import Counter
 from typing import Annotated, Any, Final, TypeAlias, TypeGuard
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from vestigo.errors import QueryError
-from vestigo.query import Query
 from vestigo.record import Log
 from vestigo.server.answers import answer
 from vestigo.server.charts import MAX_BUCKETS
-from vestigo.server.questions import MAX_ROWS, Window, width_ns
+from vestigo.server.histogram import read_logs
+from vestigo.server.questions import Window, width_ns
 from vestigo.server.routes import Call, Route
 from vestigo.server.scores import ScoreRow, score_row, scores_query
-from vestigo.storage import Storage
 
 BINS: Final = 10
 _MOST: Final = 20_000
@@ -115,23 +112,10 @@ async def summary(call: Call) -> Response:
     limit_s = min(_READING_S, call.server.settings.query_timeout_s / 2)
 
     def ask() -> Tally:
-        logs, complete = read(call.server.storage, query, limit_s)
+        logs, complete = read_logs(call.server.storage, query, _MOST, limit_s)
         return tally(logs, step_ns, complete)
 
     return await answer(call, await call.ask(ask))
-
-
-def read(storage: Storage, query: Query, limit_s: float) -> tuple[list[Log], bool]:
-    """Logs that match, the newest first, as many as can be had in time, and whether those are all."""
-    found: list[Log] = []
-    end_s = time.monotonic() + limit_s
-    query = msgspec.structs.replace(query, order="newest", limit=MAX_ROWS)
-    while True:
-        page = storage.find_logs(query)
-        found += page
-        if page.cursor is None or len(found) >= _MOST or time.monotonic() > end_s:
-            return found, page.cursor is None
-        query = msgspec.structs.replace(query, cursor=page.cursor)
 
 
 def tally(logs: list[Log], step_ns: int | None, complete: bool) -> Tally:
@@ -174,7 +158,7 @@ def _is_person(source: str, row: ScoreRow) -> bool:
 
 
 def _starts(ones: list[_One], step_ns: int | None) -> list[int]:
-    if not ones or not step_ns:
+    if not ones or step_ns is None:
         return []
     first = min(one[1] for one in ones) // step_ns * step_ns
     last = max(one[1] for one in ones)

@@ -214,6 +214,18 @@ export interface GroupRow {
   readonly last_ns: string;
 }
 
+export interface Histogram {
+  readonly step_ns: string;
+  /** Starts of the buckets, all of them from the first to the last that has logs. */
+  readonly times_ns: readonly string[];
+  /** The levels that there are, the lowest first. */
+  readonly levels: readonly LevelCounts[];
+  readonly logs_read: number;
+  /** Whether all logs of the window were read; else only the newest, back to `read_from_ns`. */
+  readonly complete: boolean;
+  readonly read_from_ns: string;
+}
+
 /** A key without its secret. */
 export interface KeyShown {
   readonly id: string;
@@ -229,6 +241,13 @@ export interface KeyShown {
 
 export interface Keys {
   readonly keys: readonly KeyShown[];
+}
+
+export interface LevelCounts {
+  /** trace, debug, info, warning, error, fatal. */
+  readonly level: string;
+  /** In each bucket of time. */
+  readonly counts: readonly number[];
 }
 
 export interface LinkRow {
@@ -902,6 +921,15 @@ export interface Gets {
       cursor?: string;
     };
     answer: LogPage;
+  };
+  "/api/logs/histogram": {
+    query: {
+      q?: string;
+      start?: string;
+      end?: string;
+      step?: string;
+    };
+    answer: Histogram;
   };
   "/api/me": {
     query: {};
