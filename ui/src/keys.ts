@@ -61,7 +61,7 @@ export const KEYS = {
   previousTab: { keys: ["["], where: "detail", what: "previous tab" },
   annotate: { keys: ["a"], where: "detail", what: "give a score" },
   label: { keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], where: "queue", what: "give this label" },
-  save: { keys: ["s"], where: "queue", what: "save and go to the next" },
+  save: { keys: ["s", "Enter"], where: "queue", what: "save and go to the next" },
   skip: { keys: ["ArrowRight", "n"], where: "queue", what: "skip" },
   back: { keys: ["ArrowLeft", "b"], where: "queue", what: "back to the one before" },
   comment: { keys: ["i"], where: "queue", what: "write a comment" },

@@ -50,7 +50,7 @@ export function address(
   for (const [name, value] of Object.entries(params))
     if (value !== undefined && value !== null && value !== "") search.set(name, String(value));
   const project = options.project ?? place.value.project;
-  if (project !== "") search.set("project", project);
+  if (project !== "" && !search.has("project")) search.set("project", project);
   const query = search.toString();
   return root + told.replace(/^\//, "") + (query === "" ? "" : `?${query}`);
 }
