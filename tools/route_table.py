@@ -55,6 +55,12 @@ spans stand in it.
 `GET /api/spans/{trace_id}/{span_id}` gives all that one span says. Values above 256 kB are cut in their shape and
 named in `cut` with their size and a link (`?field=messages.input`) to the whole.
 
+## A conversation
+
+`GET /api/turns?session=ID` gives the traces of a session, oldest first, each with the messages of the span that tells
+what it was about and, where that does not say how it ended, what the last call of a model answered. A turn may repeat
+all those before it, so a page ends at `limit` (20) or 4 MB.
+
 ## Figures
 
 `GET /api/series` answers several measures at once, over time (`step=5m`) and by up to four fields:
@@ -69,6 +75,14 @@ Measures: `count`, `errors`, `error_rate`, `tokens.in`, `tokens.out`, `tokens.ca
 `ttft.p50`, `ttft.p95`, `ttft.p99` (seconds). Counts and sums are multiplied by the weights of sampled spans,
 percentiles are right within 1 %. Whole hours that are grouped and filtered by model, provider, kind, status,
 service, env and release come from sums kept at write time.
+
+`GET /api/errors` counts failed spans by type and form of their message, with 24 counts over the window for each
+group. `GET /api/logs/histogram` counts logs by level over time, `GET /api/scores/summary` adds up scores. These three
+read the newest records up to a bound; `complete` tells whether that was all. `GET /api/prices` tells what each model
+that was called costs now and where that price comes from.
+
+`GET /api/status` tells settings, sizes and counters; `troubles` in it says in plain words what was lost, refused or
+failed, and what to do about it.
 
 ## The live tail
 
@@ -93,7 +107,14 @@ curl -s -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" http
 ```
 
 A value is a number, `true` or `false` (1 or 0), or a label. A score is a log event `gen_ai.evaluation.result`,
-redacted and stored as every record; `score.helpful<0.6` finds its trace.
+redacted and stored as every record; `score.helpful<0.6` finds its trace. To correct a score, give it again: of those
+that one source gave the same span under one name, `/api/scores/summary` counts the newest. Its `disagreements` are
+spans and traces that got different values from different sources.
+
+## The page
+
+`/` and everything below `/p/PROJECT` is the page, which needs no scope; what it shows is asked with the session of
+whoever is logged in. It works below any path prefix, whether `root_path` names it or a proxy takes it off.
 """
 
 TABLE = """
