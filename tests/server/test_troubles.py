@@ -51,6 +51,19 @@ def test_words_are_a_sentence_and_what_to_do(name):
     assert not words.remedy.endswith(".")
 
 
+def test_the_page_of_the_server_has_its_counters():
+    """docs/server.md has a row for each counter of the server, in the words of the table."""
+    page = (SOURCE.parent.parent / "docs" / "server.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| (.*) \|$", page.partition("## What was lost")[2], re.MULTILINE))
+    assert len(rows) >= 19
+    assert {name: words.meaning for name, words in troubles.WORDS.items() if name in rows} == {
+        name: f"{meaning}." for name, meaning in rows.items()
+    }
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (SOURCE / "server").glob("*.py"))
+    counted_here = set(re.findall(rf'counters\.add\("({TROUBLE}\.[a-z_.]+|busy)"', source))
+    assert counted_here - {"dropped.failed", "dropped.disk"} <= set(rows)
+
+
 def test_only_what_tells_of_trouble_is_told():
     """Zeros and good news are not; names that nobody knows are, so that no loss is kept quiet."""
     told = troubles.told(

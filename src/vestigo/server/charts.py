@@ -105,7 +105,7 @@ class ErrorGroup(Struct, kw_only=True):
     span_id: str
     example: str
     users: int
-    """Different end users whose spans or traces failed so."""
+    """Different end users whose spans or traces failed so; at least, where there are more than 1,000 traces."""
     buckets: list[float]
     """How many there were over time, in equal parts of the window."""
 

@@ -128,7 +128,7 @@ export interface ErrorGroup {
   readonly trace_id: string;
   readonly span_id: string;
   readonly example: string;
-  /** Different end users whose spans or traces failed so. */
+  /** Different end users whose spans or traces failed so; at least, where there are more than 1,000 traces. */
   readonly users: number;
   /** How many there were over time, in equal parts of the window. */
   readonly buckets: readonly number[];
