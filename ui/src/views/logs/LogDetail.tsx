@@ -7,15 +7,20 @@ import { useKeys } from "../../keys";
 import { attributesOf, exceptionOf, levelOf, shifted, termOf, textOf } from "../../model/logs";
 import { ago, moment, clockMs, toMs } from "../../model/format";
 import { append } from "../../model/query";
+import { JsonView } from "../../renderers/JsonView";
+import { Stack } from "../../renderers/Stack";
+import { Text } from "../../renderers/Text";
 import { link, place, setParams } from "../../url";
 import { Copy, copyText } from "../../widgets/parts";
 import { Level } from "./parts";
 
 const AROUND_MS = 30_000;
+const SHOWN = 40;
 
 export function LogDetail({ row, onClose }: { row: LogRow; onClose(): void }): VNode {
   const failed = exceptionOf(row);
   const attributes = attributesOf(row);
+  const [all, setAll] = useState(false);
   const json = (): string => JSON.stringify(row, null, 2);
   useKeys("list", { copy: () => void copyText(json(), "log copied as JSON") });
   const around = `${shifted(row.time_ns, -AROUND_MS)}-${shifted(row.time_ns, AROUND_MS)}`;
@@ -85,14 +90,13 @@ export function LogDetail({ row, onClose }: { row: LogRow; onClose(): void }): V
             <span class="spread" />
             {failed.stack && <Copy text={failed.stack} label="copy the stack" />}
           </div>
-          <p class="error">
-            ✕ <b>{failed.type || "exception"}</b>
-            {failed.message && `: ${failed.message}`}
-          </p>
-          {failed.stack && (
-            <pre class="code" tabIndex={0} aria-label="stack">
-              {failed.stack}
-            </pre>
+          {failed.stack ? (
+            <Stack text={failed.stack} />
+          ) : (
+            <p class="error">
+              ✕ <b>{failed.type || "exception"}</b>
+              {failed.message && `: ${failed.message}`}
+            </p>
           )}
         </div>
       )}
@@ -102,9 +106,14 @@ export function LogDetail({ row, onClose }: { row: LogRow; onClose(): void }): V
             <h2>Attributes</h2>
             <span class="muted">a click filters by a value, Alt-click leaves it out</span>
           </div>
-          {attributes.map(([name, value]) => (
+          {attributes.slice(0, all ? 400 : SHOWN).map(([name, value]) => (
             <Attribute key={name} name={name} value={value} />
           ))}
+          {!all && attributes.length > SHOWN && (
+            <button type="button" class="link" onClick={() => setAll(true)}>
+              show all {attributes.length}
+            </button>
+          )}
         </div>
       )}
       {row.cut && <p class="muted">Parts of this record are larger than 256 kB and were cut.</p>}
@@ -113,28 +122,25 @@ export function LogDetail({ row, onClose }: { row: LogRow; onClose(): void }): V
 }
 
 function Body({ row }: { row: LogRow }): VNode | null {
-  const [raw, setRaw] = useState(false);
+  const [asJson, setAsJson] = useState(false);
   const { body } = row;
   if (body === null || body === undefined) return null;
-  const structured = typeof body !== "string";
-  const pretty = structured ? JSON.stringify(body, null, 2) : body;
-  const text = structured && !raw ? textOf(body) : pretty;
-  const hasText = structured && textOf(body) !== JSON.stringify(body);
+  if (typeof body === "string") return <Text text={body} />;
+  const text = textOf(body);
+  const hasText = text !== JSON.stringify(body);
   return (
     <div>
-      {hasText && (
-        <div class="part-head">
-          <h2>Body</h2>
-          <button type="button" class="link" aria-pressed={raw} onClick={() => setRaw(!raw)}>
-            {raw ? "as text" : "as JSON"}
+      <div class="part-head">
+        <h2>Body</h2>
+        {hasText && (
+          <button type="button" class="link" aria-pressed={asJson} onClick={() => setAsJson(!asJson)}>
+            {asJson ? "as text" : "as JSON"}
           </button>
-          <span class="spread" />
-          <Copy text={text} label="copy the body" />
-        </div>
-      )}
-      <div class={`message${structured && (raw || !hasText) ? " mono" : ""}`} tabIndex={0} aria-label="message">
-        {structured && !hasText ? pretty : text}
+        )}
+        <span class="spread" />
+        <Copy text={() => (hasText && !asJson ? text : JSON.stringify(body, null, 2))} label="copy the body" />
       </div>
+      {hasText && !asJson ? <Text text={text} /> : <JsonView value={body} label="body" />}
     </div>
   );
 }
