@@ -8,9 +8,9 @@ import gzip
 import time
 
 import pytest
-from conftest import WEB
 from hostile import PROJECT as HOSTILE
 from seed import EMPTY, SHOP
+from sites import WEB
 from visits import CHROMIUM, PAGES
 
 FIRST_JS, LAZY_JS, FOLDER = 50_000, 30_000, 200_000

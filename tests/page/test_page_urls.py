@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 import seed
-from conftest import server_on
 from playwright.sync_api import expect
 from prefix import below
 from seed import ANN, SHOP
+from sites import server_on
 from visits import PAGES, cookie_of
 
 TITLES = {
