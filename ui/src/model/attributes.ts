@@ -28,6 +28,11 @@ export function groupAttributes(attributes: Attributes, resource: Attributes, sc
     if (rows === undefined) groups.set(name, [row]);
     else rows.push(row);
   }
+  for (const [name, rows] of groups) {
+    if (rows.length > 1 || name === "other" || FIRST.includes(name)) continue;
+    groups.delete(name);
+    groups.set("other", [...(groups.get("other") ?? []), ...rows]);
+  }
   const rank = (name: string): number => (FIRST.includes(name) ? FIRST.indexOf(name) : name === "other" ? 90 : 50);
   const made = [...groups]
     .toSorted(([one], [two]) => rank(one) - rank(two) || (one < two ? -1 : 1))

@@ -50,6 +50,8 @@ export interface Below {
   readonly kind: string;
   readonly spans: number;
   readonly failed: number;
+  /** Still running. */
+  readonly open: number;
   readonly duration_us: number;
   /** The first of them. */
   readonly spanId: string;
@@ -65,13 +67,14 @@ export function below(columns: Columns, spanId: string): Below[] {
     const key = `${columns.name[place]} ${columns.kind[place]}`;
     const held = groups.get(key);
     const failed = ((columns.flags[place] ?? 0) & 1) === 1 ? 1 : 0;
-    const lasted = columns.duration_us[place] ?? 0;
+    const lasted = columns.duration_us[place] ?? null;
     groups.set(key, {
       name: columns.names[columns.name[place] ?? -1] ?? "",
       kind: columns.kinds[columns.kind[place] ?? -1] ?? "span",
       spans: (held?.spans ?? 0) + 1,
       failed: (held?.failed ?? 0) + failed,
-      duration_us: (held?.duration_us ?? 0) + lasted,
+      open: (held?.open ?? 0) + (lasted === null ? 1 : 0),
+      duration_us: (held?.duration_us ?? 0) + (lasted ?? 0),
       spanId: held?.spanId ?? columns.span_id[place] ?? "",
     });
   }

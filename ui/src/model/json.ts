@@ -31,10 +31,17 @@ export function sortOf(value: unknown): JsonSort {
   }
 }
 
-/** The rows of a value, its upper levels open: the root always, the next ones while all of a level fits in `limit`. */
-export function rowsOf(value: unknown, depth = 2, limit = 2_000): JsonRow[] {
+/** Values of so few rows in all are shown whole. */
+const SMALL = 30;
+const DEEPEST = 8;
+
+/**
+ * The rows of a value, its upper levels open: the root always, the next ones down to `depth` while all of a level fits
+ * in `limit`, and those below while there are few rows in all.
+ */
+export function rowsOf(value: unknown, depth = 2, limit = 2_000, small = SMALL): JsonRow[] {
   const root = rowOf(null, value, null);
-  const levels = Math.min(depth, fittingLevels(root, depth, limit));
+  const levels = fittingLevels(root, depth, limit, small);
   const rows: JsonRow[] = [];
   const waiting: JsonRow[] = [root];
   for (let row = waiting.pop(); row !== undefined; row = waiting.pop()) {
@@ -46,15 +53,15 @@ export function rowsOf(value: unknown, depth = 2, limit = 2_000): JsonRow[] {
   return rows;
 }
 
-function fittingLevels(root: JsonRow, depth: number, limit: number): number {
+function fittingLevels(root: JsonRow, depth: number, limit: number, small: number): number {
   let level: JsonRow[] = [root];
   let made = 1;
-  for (let at = 0; at < depth; at += 1) {
+  for (let at = 0; at < Math.max(depth, DEEPEST); at += 1) {
     made += level.reduce((sum, row) => sum + (isContainer(row) ? row.size : 0), 0);
-    if (at > 0 && made > limit) return at;
-    if (at + 1 < depth) level = level.flatMap((row) => (isContainer(row) ? childrenOf(row) : []));
+    if ((at > 0 && made > limit) || (at >= depth && (depth === 0 || made > small))) return at;
+    level = level.flatMap((row) => (isContainer(row) ? childrenOf(row) : []));
   }
-  return depth;
+  return DEEPEST;
 }
 
 export const isContainer = (row: JsonRow): boolean => row.sort === "object" || row.sort === "array";

@@ -1,6 +1,6 @@
 // A JSON value as a tree of rows, of which only those on screen are elements. Arrows move and fold; the chosen row
 // tells its path and, if it is long, all of its text.
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { bytes, count } from "../model/format";
 import {
@@ -27,7 +27,16 @@ const SEARCHED = 20;
 
 let made = 0;
 
-export function JsonView({ value, label }: { value: unknown; label: string }): VNode {
+export interface JsonViewProps {
+  value: unknown;
+  label: string;
+  /** Rows on screen at most. */
+  tallest?: number;
+  /** Other ways to show the value, in the bar above it. */
+  tools?: ComponentChildren;
+}
+
+export function JsonView({ value, label, tallest = TALLEST, tools }: JsonViewProps): VNode {
   const [held, setHeld] = useState<{ value: unknown; rows: readonly JsonRow[] }>(() => ({
     value,
     rows: rowsOf(value),
@@ -47,7 +56,7 @@ export function JsonView({ value, label }: { value: unknown; label: string }): V
   const keys = (event: KeyboardEvent): void => {
     if ((event.target as Element).closest("input, button, .json-foot")) return;
     const last = rows.length - 1;
-    const page = TALLEST - 2;
+    const page = tallest - 2;
     const open = row !== undefined && isContainer(row) && row.open;
     const next: Record<string, (() => void) | undefined> = {
       ArrowDown: () => setChosen(Math.min(last, chosen + 1)),
@@ -71,12 +80,13 @@ export function JsonView({ value, label }: { value: unknown; label: string }): V
       <Bar
         value={value}
         rows={rows}
+        tools={tools}
         onRows={(shown, at) => {
           setRows(shown);
           setChosen(at);
         }}
       />
-      <div class="json-rows" style={{ height: `${Math.min(rows.length, TALLEST) * ROW}px` }}>
+      <div class="json-rows" style={{ height: `${Math.min(rows.length, tallest) * ROW}px` }}>
         <VirtualList
           label={name}
           role="tree"
@@ -143,6 +153,7 @@ function valueText(row: JsonRow): string {
 function Bar(props: {
   value: unknown;
   rows: readonly JsonRow[];
+  tools: ComponentChildren;
   onRows(rows: readonly JsonRow[], chosen: number): void;
 }): VNode {
   const { value, rows } = props;
@@ -192,11 +203,12 @@ function Bar(props: {
             open all
           </button>
         )}
-        {rows.length > 1 && (
+        {rows.length > SEARCHED && (
           <button type="button" class="word" onClick={() => props.onRows(rowsOf(value, 1), 0)}>
             fold
           </button>
         )}
+        {props.tools}
         <Copy text={() => jsonText(value)} label="copy as JSON" />
       </span>
     </div>

@@ -6,6 +6,7 @@ import { bytes } from "../model/format";
 import "./renderers.css";
 
 const CHUNK = 8_000;
+const LINES = 36;
 
 /** `limit` is how many characters are shown at first. */
 export function Text({
@@ -18,8 +19,9 @@ export function Text({
   class?: string;
 }): VNode {
   const [all, setAll] = useState(false);
-  const cut = !all && text.length > limit * 1.2;
-  const shown = cut ? headOf(text, limit) : text;
+  const fits = Math.min(limit, endOfLine(text, LINES));
+  const cut = !all && text.length > fits * 1.2;
+  const shown = cut ? headOf(text, fits) : text;
   const chunks = useMemo(() => chunksOf(shown), [shown]);
   return (
     <div class={`text ${name}`}>
@@ -49,6 +51,16 @@ export function headOf(text: string, limit: number): string {
   const end = line > limit * 0.6 ? line : word > limit * 0.8 ? word : limit;
   const code = text.charCodeAt(end - 1);
   return `${text.slice(0, code >= 0xd800 && code < 0xdc00 ? end - 1 : end)}…`;
+}
+
+/** Where the line of a number ends; the end of the text if it has no more lines. */
+function endOfLine(text: string, lines: number): number {
+  let at = -1;
+  for (let line = 0; line < lines; line += 1) {
+    at = text.indexOf("\n", at + 1);
+    if (at < 0) return text.length;
+  }
+  return at;
 }
 
 /** Pieces of a long text, cut at its lines. */

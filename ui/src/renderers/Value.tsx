@@ -1,7 +1,7 @@
 // Any value, drawn by the renderer that suits it best; a switch shows it by any other that can. Raw JSON can always.
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import { jsonText, unwrapped } from "../model/json";
+import { jsonText, oneLine, unwrapped } from "../model/json";
 import { looksLikeMarkdown, MOST_MARKDOWN } from "../model/markdown";
 import { readStack } from "../model/stack";
 import { Copy } from "../widgets/parts";
@@ -15,7 +15,9 @@ export interface Renderer {
   readonly name: string;
   /** The highest wins; below 0 it cannot show the value. */
   priority(value: unknown): number;
-  Render(props: { value: unknown; label: string }): VNode;
+  /** `tools` are the other ways to show it, for those that have a bar of their own. */
+  Render(props: { value: unknown; label: string; tools?: ComponentChildren }): VNode;
+  readonly hasBar?: boolean;
 }
 
 const RENDERERS: readonly Renderer[] = [
@@ -27,7 +29,13 @@ const RENDERERS: readonly Renderer[] = [
   {
     name: "json",
     priority: (value) => (typeof unwrapped(value) === "object" && unwrapped(value) !== null ? 20 : -1),
-    Render: ({ value, label }) => <Json value={value} label={label} />,
+    Render: ({ value, label, tools }) => <Json value={value} label={label} tools={tools} />,
+    hasBar: true,
+  },
+  {
+    name: "fields",
+    priority: (value) => (fieldsOf(value).length > 0 ? 25 : -1),
+    Render: ({ value }) => <Fields fields={fieldsOf(value)} />,
   },
   {
     name: "markdown",
@@ -65,32 +73,68 @@ export function Value({ value, label, bare = false }: { value: unknown; label: s
   const { Render } = chosen;
   // a plain short text needs no switch between two ways to show the same
   const plain = choices[0]?.name === "text";
+  const ways = plain
+    ? []
+    : choices.map((renderer) => (
+        <button
+          key={renderer.name}
+          type="button"
+          class="word"
+          aria-pressed={renderer === chosen}
+          onClick={() => setName(renderer.name)}
+        >
+          {renderer.name}
+        </button>
+      ));
+  if (chosen.hasBar) return <Render value={value} label={label} tools={ways} />;
+  if (bare && plain) return <Render value={value} label={label} />;
   return (
-    <div>
-      {!(bare && plain) && (
-        <div class="tools">
-          {!plain &&
-            choices.map((renderer) => (
-              <button
-                key={renderer.name}
-                type="button"
-                class="word"
-                aria-pressed={renderer === chosen}
-                onClick={() => setName(renderer.name)}
-              >
-                {renderer.name}
-              </button>
-            ))}
-          <span class="spread" />
-          <Copy text={() => (typeof value === "string" ? value : jsonText(value))} label={`copy ${label}`} />
-        </div>
-      )}
-      <Render value={value} label={label} />
+    <div class="with-tools">
+      <div class="beside">
+        <Render value={value} label={label} />
+      </div>
+      <div class="tools">
+        {ways}
+        <Copy text={() => (typeof value === "string" ? value : jsonText(value))} label={`copy ${label}`} />
+      </div>
     </div>
   );
 }
 
-function Json({ value, label }: { value: unknown; label: string }): VNode {
+function Json({ value, label, tools }: { value: unknown; label: string; tools: ComponentChildren }): VNode {
   const read = useMemo(() => unwrapped(value), [value]);
-  return <JsonView value={read} label={label} />;
+  return <JsonView value={read} label={label} tools={tools} />;
+}
+
+type Field = readonly [string, string];
+const MOST_FIELDS = 12;
+
+/** Names and values of an object that is flat and small, such as the arguments of most tools; else nothing. */
+function fieldsOf(value: unknown): readonly Field[] {
+  if (typeof value === "string" && value.length > 4_000) return [];
+  const held = unwrapped(value);
+  if (typeof held !== "object" || held === null || Array.isArray(held)) return [];
+  const entries = Object.entries(held);
+  if (entries.length > MOST_FIELDS) return [];
+  const plain = entries.every(([key, one]) => key.length < 60 && isPlain(one));
+  return plain ? entries.map(([key, one]) => [key, typeof one === "string" ? one : oneLine(one)] as const) : [];
+}
+
+function isPlain(value: unknown): boolean {
+  if (typeof value === "string") return value.length < 400;
+  if (!Array.isArray(value)) return typeof value !== "object" || value === null;
+  return value.length < 9 && value.every((one) => typeof one !== "object" && String(one).length < 30);
+}
+
+function Fields({ fields }: { fields: readonly Field[] }): VNode {
+  return (
+    <dl class="fields">
+      {fields.map(([key, told]) => (
+        <div key={key}>
+          <dt>{key}</dt>
+          <dd class="text">{told}</dd>
+        </div>
+      ))}
+    </dl>
+  );
 }

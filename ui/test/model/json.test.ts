@@ -22,12 +22,17 @@ describe("rows of a JSON value", () => {
   const value = { a: { b: [1, { c: 2 }] }, d: null, "e f": "text" };
 
   test("the first two levels are open", () => {
-    expect(shown(rowsOf(value))).toEqual(["· ▾", "  a ▾", "    b ▸", "  d", "  e f"]);
-    expect(shown(rowsOf(value, 2, 3))).toEqual(["· ▾", "  a ▸", "  d", "  e f"]);
+    expect(shown(rowsOf(value, 2, 2_000, 0))).toEqual(["· ▾", "  a ▾", "    b ▸", "  d", "  e f"]);
+    expect(shown(rowsOf(value, 2, 3, 0))).toEqual(["· ▾", "  a ▸", "  d", "  e f"]);
+  });
+
+  test("a small value is open to its end", () => {
+    expect(shown(rowsOf(value)).at(5)).toBe("        c");
+    expect(shown(rowsOf(value, 0))).toEqual(["· ▸"]);
   });
 
   test("a container opens and closes with all below it, and the rows before are left alone", () => {
-    const rows = rowsOf(value);
+    const rows = rowsOf(value, 2, 2_000, 0);
     const open = toggle(rows, 2);
     expect(shown(open)).toEqual(["· ▾", "  a ▾", "    b ▾", "      0", "      1 ▸", "  d", "  e f"]);
     expect(shown(toggle(open, 1))).toEqual(["· ▾", "  a ▸", "  d", "  e f"]);
@@ -59,19 +64,19 @@ describe("rows of a JSON value", () => {
     expect(places.map((place) => place.keys)).toEqual([["a", "b", 1, "c"]]);
     const there = reveal(rowsOf(value, 0), places[0]!);
     expect(pathOf(there.rows[there.index]!)).toBe(".a.b[1].c");
-    expect(reveal(rowsOf(value), { keys: ["gone"] }).index).toBe(-1);
+    expect(reveal(rowsOf(value, 2, 2_000, 0), { keys: ["gone"] }).index).toBe(-1);
   });
 
   test("names of JavaScript's own objects are names like others", () => {
     const hostile = JSON.parse('{"__proto__": {"constructor": 1}, "toString": 2}') as unknown;
-    expect(shown(rowsOf(hostile))).toEqual(["· ▾", "  __proto__ ▾", "    constructor", "  toString"]);
+    expect(shown(rowsOf(hostile, 2, 2_000, 0))).toEqual(["· ▾", "  __proto__ ▾", "    constructor", "  toString"]);
   });
 
   test("a nest of 100,000 levels is opened, searched and written without a stack overflow", () => {
     let deep: unknown = "end";
     for (let at = 0; at < 100_000; at += 1) deep = [deep];
-    expect(rowsOf(deep)).toHaveLength(3);
-    expect(openAll(rowsOf(deep, 0), 0)).toHaveLength(100_001);
+    expect(rowsOf(deep).length).toBeLessThan(20);
+    expect(openAll(rowsOf(deep, 0), 0).length).toBe(100_001);
     expect(findText(deep, "end")).toHaveLength(1);
     expect(jsonText(deep)).toContain("too deep");
     expect(oneLine(deep)).toContain("…");

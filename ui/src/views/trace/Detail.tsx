@@ -103,7 +103,7 @@ function Shown(props: { detail: SpanDetail; dim: boolean; kind: string; reload()
       />
       <div id="detail-panel" class="detail-body" role="tabpanel" aria-label={tab} tabIndex={0}>
         {tab === "chat" && <DetailChat detail={detail} load={load} />}
-        {tab === "raw" && <JsonView value={detail} label="span" />}
+        {tab === "raw" && <JsonView value={detail} label="span" tallest={34} />}
         {tab === "attributes" && <DetailAttributes detail={detail} load={load} />}
         {tab === "events" && <DetailEvents detail={detail} load={load} />}
         {tab === "scores" && <DetailScores detail={detail} wantsForm={wantsForm} reload={props.reload} />}

@@ -5,7 +5,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { CutField, SpanDetail } from "../../api/types";
 import { type Attribute, attributeTerm, groupAttributes } from "../../model/attributes";
 import { bytes, count } from "../../model/format";
-import { jsonText, oneLine } from "../../model/json";
+import { jsonText, oneLine, unwrapped } from "../../model/json";
 import { append } from "../../model/query";
 import { Value } from "../../renderers/Value";
 import { go, link, place } from "../../url";
@@ -50,7 +50,7 @@ export function DetailAttributes({ detail, load }: { detail: SpanDetail; load(fi
             onInput={(event) => setWanted(event.currentTarget.value)}
           />
         )}
-        <span class="muted spread">click a value: spans that have it · Alt-click: that have not</span>
+        <span class="muted">a click on a value finds spans that have it, Alt-click those without</span>
       </div>
       {shown.map(
         (group) =>
@@ -58,7 +58,13 @@ export function DetailAttributes({ detail, load }: { detail: SpanDetail; load(fi
             <div key={group.name} class="part-of">
               <h3>{group.name}</h3>
               {group.rows.map((row) => (
-                <Row key={row.key} row={row} cut={cuts.get(`attributes.${row.key}`)} load={load} />
+                <Row
+                  key={row.key}
+                  row={row}
+                  name={row.key.startsWith(`${group.name}.`) ? row.key.slice(group.name.length + 1) : row.key}
+                  cut={cuts.get(`attributes.${row.key}`)}
+                  load={load}
+                />
               ))}
             </div>
           ),
@@ -95,12 +101,18 @@ function matches(row: Attribute, text: string): boolean {
   return told.slice(0, 20_000).toLowerCase().includes(text);
 }
 
-function Row(props: { row: Attribute; cut: CutField | undefined; load(field: string): Promise<void> }): VNode {
+function Row(props: {
+  row: Attribute;
+  name: string;
+  cut: CutField | undefined;
+  load(field: string): Promise<void>;
+}): VNode {
   const { row, cut } = props;
   const [open, setOpen] = useState(false);
   const term = attributeTerm(row);
-  const structured = typeof row.value === "object" && row.value !== null;
-  const text = structured ? oneLine(row.value, SHORT) : String(row.value);
+  const held = typeof row.value === "string" && row.value.length > 20_000 ? row.value : unwrapped(row.value);
+  const structured = typeof held === "object" && held !== null;
+  const text = structured ? oneLine(held, SHORT) : String(row.value);
   const long = structured || text.length > SHORT || text.includes("\n");
   const list = (not: boolean): string => {
     const now = place.value.params;
@@ -110,7 +122,7 @@ function Row(props: { row: Attribute; cut: CutField | undefined; load(field: str
   return (
     <div class="attribute">
       <span class="key" title={row.key}>
-        {row.key}
+        {props.name}
       </span>
       {long ? (
         <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -135,7 +147,7 @@ function Row(props: { row: Attribute; cut: CutField | undefined; load(field: str
           {text}
         </a>
       )}
-      <Copy text={() => (structured ? jsonText(row.value) : String(row.value))} label={`copy ${row.key}`} />
+      <Copy text={() => (typeof row.value === "string" ? row.value : jsonText(row.value))} label={`copy ${row.key}`} />
       {cut !== undefined && (
         <span class="whole muted">
           cut at 256 kB of {bytes(cut.size_bytes)}{" "}

@@ -1,7 +1,7 @@
 // What a span said and was told: a conversation, a tool's arguments and result, a search and what it found; and for a
 // span that said nothing, what is below it.
 import type { ComponentChildren, VNode } from "preact";
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { get, useAnswer } from "../../api/client";
 import type { Columns, SpanDetail } from "../../api/types";
 import { below, neighbours, toolSpanAfter } from "../../model/calls";
@@ -11,6 +11,7 @@ import { type Call, sharedTurns, type Turn, turnsOf } from "../../model/messages
 import { quoted } from "../../model/query";
 import { Chat } from "../../renderers/Chat";
 import { Documents } from "../../renderers/Documents";
+import { JsonView } from "../../renderers/JsonView";
 import { Text } from "../../renderers/Text";
 import { Value } from "../../renderers/Value";
 import { link, place, setParams } from "../../url";
@@ -105,14 +106,31 @@ function Conversation({ detail, turns }: { detail: SpanDetail; turns: readonly T
           the answer is on its way …
         </p>
       )}
-      {detail.messages.tools.length > 0 && (
-        <PartOf name={plural(detail.messages.tools.length, "tool that was offered", "tools that were offered")}>
-          <Value value={detail.messages.tools} label="tools" bare />
-        </PartOf>
-      )}
+      {detail.messages.tools.length > 0 && <Offered tools={detail.messages.tools} />}
     </>
   );
 }
+
+/** The tools that the model could call: their names on a line until it is opened. */
+function Offered({ tools }: { tools: readonly unknown[] }): VNode {
+  const [open, setOpen] = useState(false);
+  const names = tools.slice(0, 40).map((tool) => (isNamed(tool) ? tool.name : "?"));
+  return (
+    <div class="part-of">
+      <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <span class="sign" aria-hidden="true">
+          {open ? "▾" : "▸"}
+        </span>
+        <span>{plural(tools.length, "tool")} offered</span>
+        {!open && <span class="one-line mono">{names.join(", ")}</span>}
+      </button>
+      {open && <JsonView value={tools} label="tools" />}
+    </div>
+  );
+}
+
+const isNamed = (tool: unknown): tool is { name: string } =>
+  typeof tool === "object" && tool !== null && typeof (tool as { name?: unknown }).name === "string";
 
 /** The turns of an earlier call. */
 function useEarlier(traceId: string, spanId: string | undefined): readonly Turn[] | undefined {
@@ -228,7 +246,13 @@ function Silent({ detail }: { detail: SpanDetail }): VNode {
                 {group.spans > 1 && <span class="muted">× {count(group.spans)}</span>}
                 {group.failed > 0 && <span class="error">✕ {count(group.failed)} failed</span>}
                 <span class="spread" />
-                <span class="muted">{duration(group.duration_us)}</span>
+                <span class="muted">
+                  {group.open > 0
+                    ? group.spans > 1
+                      ? `${count(group.open)} running`
+                      : "running"
+                    : duration(group.duration_us)}
+                </span>
               </a>
             ))}
           </div>

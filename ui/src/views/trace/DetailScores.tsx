@@ -34,7 +34,7 @@ export function scoresOf(detail: SpanDetail): Score[] {
         .filter(Boolean)
         .join(" · "),
       comment: told(attributes["gen_ai.evaluation.explanation"]),
-      author: told(attributes["vestigo.author"]) || service || "a program",
+      author: told(attributes["vestigo.author"]).replace(/^user:/, "") || service || "a program",
     }))
     .toReversed();
 }
