@@ -2,7 +2,7 @@
 // and docs/page.md are made from it. No key acts while a text field has the focus.
 import { useEffect, useRef } from "preact/hooks";
 
-export type KeyPlace = "everywhere" | "list" | "tree" | "detail" | "queue" | "dash";
+export type KeyPlace = "everywhere" | "list" | "tree" | "detail" | "queue" | "compare" | "dash";
 
 interface Key {
   keys: readonly string[];
@@ -65,6 +65,10 @@ export const KEYS = {
   skip: { keys: ["ArrowRight", "n"], where: "queue", what: "skip" },
   back: { keys: ["ArrowLeft", "b"], where: "queue", what: "back to the one before" },
   comment: { keys: ["i"], where: "queue", what: "write a comment" },
+  nextDifference: { keys: ["d"], where: "compare", what: "next span that differs" },
+  previousDifference: { keys: ["D"], where: "compare", what: "previous span that differs" },
+  onlyDifferences: { keys: ["o"], where: "compare", what: "only differences" },
+  swap: { keys: ["w"], where: "compare", what: "swap the sides" },
 } as const satisfies Record<string, Key>;
 
 export type ActionId = keyof typeof KEYS;

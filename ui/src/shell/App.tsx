@@ -24,7 +24,7 @@ const HINTS: Partial<Record<View, string>> = {
   logs: "level>=warning message text",
   dash: "service:shop env:prod",
   errors: "kind:tool",
-  scores: "name of a trace, model:gpt-4o …",
+  scores: "score.helpful<0.5 service:judge",
 };
 
 export function App(): VNode {

@@ -9,6 +9,7 @@ const WHERE: Readonly<Record<KeyPlace, string>> = {
   tree: "A trace",
   detail: "A span's detail",
   queue: "Annotating",
+  compare: "Comparing",
   dash: "Dashboards",
 };
 

@@ -1,0 +1,164 @@
+// What the two traces are and what they come to: a line for each, and a line of differences.
+import type { ComponentChildren, VNode } from "preact";
+import { useState } from "preact/hooks";
+import type { Columns } from "../../api/types";
+import type { Totals } from "../../model/align";
+import { clock, count, duration, moment, usd } from "../../model/format";
+import { link } from "../../url";
+import { Copy } from "../../widgets/parts";
+import { Chooser } from "./chooser";
+import { Change } from "./change";
+import { nameOf, swap } from ".";
+
+export function Head({ a, b, sums }: { a: Columns; b: Columns; sums: readonly [Totals, Totals] }): VNode {
+  const [changing, setChanging] = useState<"" | "a" | "b">("");
+  const [one, two] = sums;
+  const same = a.trace_id === b.trace_id;
+  const cells = (of: (totals: Totals) => ComponentChildren): VNode[] =>
+    sums.map((totals, at) => <td key={at}>{of(totals)}</td>);
+  const [durationA, durationB] = cells((totals) => (
+    <>
+      {duration(totals.durationUs)}
+      {totals.open && <span class="muted"> running</span>}
+    </>
+  ));
+  const errors = (totals: Totals): ComponentChildren =>
+    totals.errors === 0 ? "0" : <span class="error">✕ {count(totals.errors)}</span>;
+  const models = (totals: Totals): string => totals.models.join(", ") || "–";
+  return (
+    <div class="compare-head">
+      <div class="compare-table">
+        <table>
+          <caption class="sr-only">sums of both traces and their differences</caption>
+          <thead>
+            <tr>
+              <th scope="col">trace</th>
+              <th scope="col">duration</th>
+              <th scope="col">spans</th>
+              <th scope="col">model calls</th>
+              <th scope="col">tokens</th>
+              <th scope="col">cost</th>
+              <th scope="col">errors</th>
+              <th scope="col" class="wide">
+                models
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <tr>
+              <Which columns={a} side="a" onChange={() => setChanging(changing === "a" ? "" : "a")} />
+              {durationA}
+              <td>{count(one.spans)}</td>
+              <td>{count(one.calls)}</td>
+              <td>{count(one.tokens)}</td>
+              <td>{usd(one.costUsd)}</td>
+              <td>{errors(one)}</td>
+              <td class="wide one-line" title={models(one)}>
+                {models(one)}
+              </td>
+            </tr>
+            <tr>
+              <Which columns={b} side="b" onChange={() => setChanging(changing === "b" ? "" : "b")} />
+              {durationB}
+              <td>{count(two.spans)}</td>
+              <td>{count(two.calls)}</td>
+              <td>{count(two.tokens)}</td>
+              <td>{usd(two.costUsd)}</td>
+              <td>{errors(two)}</td>
+              <td class="wide one-line" title={models(two)}>
+                {models(two)}
+              </td>
+            </tr>
+            <tr class="differences">
+              <th scope="row">
+                <span class="side">Δ</span> B against A
+              </th>
+              <td>
+                <Change a={one.durationUs} b={two.durationUs} of="duration" share />
+              </td>
+              <td>
+                <Change a={one.spans} b={two.spans} of="count" neutral />
+              </td>
+              <td>
+                <Change a={one.calls} b={two.calls} of="count" neutral />
+              </td>
+              <td>
+                <Change a={one.tokens} b={two.tokens} of="tokens" share />
+              </td>
+              <td>
+                <Change a={one.costUsd} b={two.costUsd} of="cost" share />
+              </td>
+              <td>
+                <Change a={one.errors} b={two.errors} of="errors" />
+              </td>
+              <td class="wide">
+                {models(one) === models(two) ? <span class="muted">the same</span> : <ModelChange a={one} b={two} />}
+              </td>
+            </tr>
+          </tbody>
+        </table>
+        <button type="button" class="button" onClick={swap} title="swap the sides (w)">
+          ⇅ swap
+        </button>
+      </div>
+      {same && (
+        <p class="compare-same" role="note">
+          <b>This is the same trace twice.</b>{" "}
+          <span class="muted">Choose another one for B, such as the one before of the same name:</span>
+        </p>
+      )}
+      {(changing !== "" || same) && (
+        <Chooser
+          key={changing}
+          side={changing || "b"}
+          beside={changing === "a" ? b : a}
+          onChosen={() => setChanging("")}
+        />
+      )}
+    </div>
+  );
+}
+
+function Which(props: { columns: Columns; side: "a" | "b"; onChange(): void }): VNode {
+  const { columns, side } = props;
+  const name = nameOf(columns);
+  return (
+    <th scope="row">
+      <span class={`side side-${side}`}>{side.toUpperCase()}</span>{" "}
+      <a class="one-line" href={link({ view: "trace", id: columns.trace_id })} title={`${name} ${columns.trace_id}`}>
+        {name}
+      </a>{" "}
+      <time class="muted" title={moment(columns.start_ns)}>
+        {clock(columns.start_ns)}
+      </time>
+      <code class="muted">
+        {" "}
+        {columns.trace_id.slice(0, 4)}…{columns.trace_id.slice(-4)}
+      </code>
+      <Copy text={columns.trace_id} label={`copy the id of ${side.toUpperCase()}`} />
+      <button
+        type="button"
+        class="link"
+        onClick={props.onChange}
+        aria-label={`another trace for ${side.toUpperCase()}`}
+      >
+        change
+      </button>
+    </th>
+  );
+}
+
+function ModelChange({ a, b }: { a: Totals; b: Totals }): VNode {
+  const gone = a.models.filter((model) => !b.models.includes(model));
+  const came = b.models.filter((model) => !a.models.includes(model));
+  if (gone.length + came.length === 0) return <span class="muted">the same, in other numbers</span>;
+  return (
+    <span
+      class="one-line"
+      title={[...gone.map((model) => `only A: ${model}`), ...came.map((model) => `only B: ${model}`)].join("\n")}
+    >
+      {gone.length > 0 && <>only A: {gone.join(", ")} </>}
+      {came.length > 0 && <>only B: {came.join(", ")}</>}
+    </span>
+  );
+}
