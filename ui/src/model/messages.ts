@@ -54,8 +54,7 @@ export interface Turn {
   readonly parts: readonly Part[];
   readonly side: "input" | "output";
   readonly finish: string;
-  /** Of role and content: equal messages have equal ones. */
-  readonly hash: string;
+  /** About how much there is to read. */
   readonly chars: number;
   /** The message as it was told. */
   readonly raw: unknown;
@@ -106,7 +105,6 @@ export function turnOf(message: unknown, side: Turn["side"], role: Role): Turn {
     parts,
     side,
     finish: text(held["finish_reason"]),
-    hash: hashOf([told, held["parts"] ?? held["content"] ?? held]),
     chars: parts.reduce((sum, part) => sum + charsOf(part), 0),
     raw: message,
   };
@@ -212,12 +210,26 @@ export function isAnswered(turn: Turn): boolean {
   return turn.parts.length > 0 && turn.parts.every((part) => part.type === "result" && part.paired);
 }
 
+const hashes = new WeakMap<Turn, string>();
+
+/** Of role and content: equal messages have equal ones. Worked out when it is asked for, since most never are. */
+export function turnHash(turn: Turn): string {
+  const known = hashes.get(turn);
+  if (known !== undefined) return known;
+  const held: Record<string, unknown> = isRecord(turn.raw) ? turn.raw : { parts: [turn.raw] };
+  const made = hashOf([turn.told, held["parts"] ?? held["content"] ?? held]);
+  hashes.set(turn, made);
+  return made;
+}
+
 /** How many turns at the beginning an earlier call already had, in what it was told or what it answered. */
 export function sharedTurns(turns: readonly Turn[], before: readonly Turn[]): number {
   let at = 0;
   while (at < turns.length && at < before.length) {
     const turn = turns[at];
-    if (turn === undefined || turn.side === "output" || turn.hash !== before[at]?.hash) break;
+    const other = before[at];
+    if (turn === undefined || other === undefined || turn.side === "output" || turnHash(turn) !== turnHash(other))
+      break;
     at += 1;
   }
   return at;
@@ -249,9 +261,9 @@ export function newTurns(turns: readonly Turn[], seen: Set<string>): Turn[] {
   const last = turns.findLastIndex((turn) => turn.side === "input");
   let from = 0;
   // only a beginning counts as history, and never the newest message: "yes" may be said twice
-  while (from < last && seen.has(turns[from]?.hash ?? "")) from += 1;
-  const only = last === 0 && turns[0]?.role === "system" && seen.has(turns[0].hash);
-  for (const turn of turns) seen.add(turn.hash);
+  while (from < last && seen.has(turnHash(turns[from] as Turn))) from += 1;
+  const only = last === 0 && turns[0]?.role === "system" && seen.has(turnHash(turns[0]));
+  for (const turn of turns) seen.add(turnHash(turn));
   return turns.slice(only ? 1 : from);
 }
 
@@ -281,7 +293,24 @@ function charsOf(part: Part): number {
   if (part.type === "text" || part.type === "reasoning" || part.type === "refusal") return part.text.length;
   if (part.type === "media") return part.media.where === "inline" ? part.media.content.length : 0;
   const value = part.type === "call" ? part.args : part.value;
-  return typeof value === "string" ? value.length : jsonText(value, 0).length;
+  return charsOfValue(value);
+}
+
+/** About the characters of a value's JSON; of a large one only the beginning is counted. */
+function charsOfValue(value: unknown): number {
+  let chars = 0;
+  const waiting: unknown[] = [value];
+  for (let steps = 0; steps < 5_000; steps += 1) {
+    if (waiting.length === 0) break;
+    const held = waiting.pop();
+    if (typeof held === "string") chars += held.length + 2;
+    else if (typeof held !== "object" || held === null) chars += 4;
+    else {
+      const items = Array.isArray(held) ? held.slice(0, 5_000) : Object.entries(held).slice(0, 5_000).flat();
+      for (const item of items) waiting.push(item);
+    }
+  }
+  return chars;
 }
 
 /** Images that browsers draw without running anything. SVG is not among them: it is a document. */
@@ -320,7 +349,7 @@ function pngPixels(content: string): number {
 export function hashOf(value: unknown): string {
   let written: string;
   try {
-    written = typeof value === "string" ? value : canonical(value, 0);
+    written = canonical(value, 0);
   } catch {
     written = "deep";
   }
@@ -339,7 +368,8 @@ export function hashOf(value: unknown): string {
 /** JSON with names in order, and arguments that are JSON text read first, since providers tell them either way. */
 function canonical(value: unknown, depth: number): string {
   if (depth > 200) return "deep";
-  const held = read(value);
+  // a long text is told alike each time, and reading it as JSON to make sure would take longer than showing it
+  const held = typeof value === "string" && value.length > 20_000 ? value : read(value);
   if (Array.isArray(held)) return `[${held.map((item) => canonical(item, depth + 1)).join()}]`;
   if (!isRecord(held)) return JSON.stringify(held) ?? "null";
   const names = Object.keys(held).filter((name) => held[name] !== null && held[name] !== undefined);

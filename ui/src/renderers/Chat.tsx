@@ -44,7 +44,6 @@ export function Chat(props: ChatProps): VNode {
     };
   }, [turns, shared]);
   const [open, setOpen] = useState(false);
-  useEffect(() => setOpen(false), [turns]);
   const draw = (turn: Turn): VNode => (
     <TurnView
       turn={turn}
@@ -81,7 +80,7 @@ export function Chat(props: ChatProps): VNode {
 function Window(props: { turns: readonly Turn[]; draw(turn: Turn): VNode; budget: number }): VNode {
   const { turns, budget } = props;
   const [end, setEnd] = useState(turns.length);
-  useEffect(() => setEnd(turns.length), [turns]);
+  useEffect(() => setEnd(turns.length), [turns.length]);
   const to = Math.min(end, turns.length);
   const from = windowStart(turns, to, budget);
   const size = Math.max(1, to - from);

@@ -78,6 +78,8 @@ function Shown(props: { detail: SpanDetail; dim: boolean; kind: string; reload()
     if (cut === undefined) return;
     try {
       const value = await getHref(cut.href);
+      // reading megabytes and drawing them are two tasks, so that a key pressed between them is not held up by both
+      await new Promise((done) => setTimeout(done));
       setWhole((now) => ({ ...now, [field]: value }));
     } catch (failure) {
       toast((failure as { message?: string }).message ?? String(failure));
