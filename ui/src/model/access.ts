@@ -47,7 +47,16 @@ export type KeyState = "works" | "revoked" | "expired";
 
 export function stateOf(key: KeyShown, nowMs: number): KeyState {
   if (key.revoked_ns !== null) return "revoked";
-  return key.expires_ns !== null && Number(key.expires_ns.slice(0, -6)) <= nowMs ? "expired" : "works";
+  return key.expires_ns !== null && ms(key.expires_ns) <= nowMs ? "expired" : "works";
+}
+
+/** How long a key was to live when it was made, in seconds; null for ever. Its successor lives as long. */
+export function lifetimeS(key: KeyShown): number | null {
+  return key.expires_ns === null ? null : Math.round((ms(key.expires_ns) - ms(key.created_ns)) / 1e3);
+}
+
+function ms(ns: string): number {
+  return Number(ns.slice(0, -6));
 }
 
 /** Lines for a shell with which an OpenTelemetry program, or one with Vestigo, sends by this key. */

@@ -1,6 +1,6 @@
 // How long records are kept: what somebody typed as a policy, what is wrong with it, and what it means in words. Pure.
 import type { Policy, PolicyGiven } from "../api/types";
-import { count, plural } from "./format";
+import { count, duration, plural } from "./format";
 
 /** A policy as it is typed; an empty or 0 limit keeps everything. */
 export interface PolicyForm {
@@ -67,10 +67,14 @@ export function meaningOf(policy: PolicyGiven, intervalS: number): string[] {
   if (days === 0 && traces === 0) told.push("Nothing is deleted by itself.");
   if (days > 0)
     told.push(
-      `Traces, logs and data points that began more than ${plural(days, "day")} ago are deleted, ` +
+      `Traces, logs and data points that began more than ${daysTold(days)} ago are deleted, ` +
         `at most ${plural(Math.max(1, Math.round(intervalS / 60)), "minute")} later.`,
     );
   if (traces > 0) told.push(`Above ${plural(traces, "trace")} of this project the oldest are deleted.`);
   if (hold !== "") told.push("What the hold finds stays, whatever its age, and cannot be erased by anybody.");
   return told;
+}
+
+function daysTold(days: number): string {
+  return Number.isInteger(days) ? plural(days, "day") : duration(days * DAY_MS * 1e3);
 }

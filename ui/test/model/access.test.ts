@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { KeyShown } from "../../src/api/types";
 import {
   keyErrors,
+  lifetimeS,
   namesIn,
   newPassword,
   passwordError,
@@ -36,6 +37,11 @@ test("a key works until it is revoked or over", () => {
   expect(stateOf({ ...key, revoked_ns: "1000000000000" }, 0)).toBe("revoked");
   expect(stateOf({ ...key, expires_ns: "2000000000" }, 1_999)).toBe("works");
   expect(stateOf({ ...key, expires_ns: "2000000000" }, 2_000)).toBe("expired");
+});
+
+test("a successor lives as long as the key was to live", () => {
+  expect(lifetimeS(key)).toBeNull();
+  expect(lifetimeS({ ...key, expires_ns: "1060000000000" })).toBe(60);
 });
 
 test("lines for senders hold the key as the variable wants it", () => {

@@ -39,5 +39,6 @@ test("a policy in words", () => {
     "Above 2,000 traces of this project the oldest are deleted.",
     "What the hold finds stays, whatever its age, and cannot be erased by anybody.",
   ]);
+  expect(meaningOf({ days: 0.5 }, 300)[0]).toContain("more than 12.0 h ago");
   expect(meaningOf({ days: 1, hold: "*" }, 300)[0]).toContain("on hold");
 });

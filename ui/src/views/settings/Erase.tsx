@@ -186,9 +186,11 @@ function Report({ report }: { report: Told }): VNode {
               <b>{count(n)}</b> {label}
             </span>
           ))}
-        <span class="stat">
-          <b>{bytes(report.bytes_freed)}</b> freed
-        </span>
+        {report.bytes_freed > 0 && (
+          <span class="stat">
+            <b>{bytes(report.bytes_freed)}</b> freed for what is written next
+          </span>
+        )}
       </div>
       <p class="muted">
         {report.probes > 0 &&

@@ -4,7 +4,16 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { send, useAnswer } from "../../api/client";
 import type { KeyShown, Made, NewKey } from "../../api/types";
-import { EXPIRIES, keyErrors, namesIn, SCOPES, senderLines, stateOf, type KeyForm } from "../../model/access";
+import {
+  EXPIRIES,
+  keyErrors,
+  lifetimeS,
+  namesIn,
+  SCOPES,
+  senderLines,
+  stateOf,
+  type KeyForm,
+} from "../../model/access";
 import { ago, clock, moment } from "../../model/format";
 import { place, root } from "../../url";
 import { Dialog } from "../../widgets/Dialog";
@@ -344,7 +353,10 @@ function KeyRow(props: { one: KeyShown; now: number; reload(): void; onMade(made
                 event.preventDefault();
                 void change
                   .run(async () => {
-                    const made = await send<Made>("POST", "/api/keys", { replaces: one.id });
+                    const made = await send<Made>("POST", "/api/keys", {
+                      replaces: one.id,
+                      expires_in_s: lifetimeS(one),
+                    });
                     const projects = Object.keys(one.grants);
                     props.onMade({
                       token: made.token,
@@ -355,7 +367,9 @@ function KeyRow(props: { one: KeyShown; now: number; reload(): void; onMade(made
                   .then((done) => done && close());
               }}
             >
-              <p>A new key of the same name may do the same. Both work for a day; then this one ends.</p>
+              <p>
+                A new key of the same name may do the same and lives as long. Both work for a day; then this one ends.
+              </p>
               {change.error && <Failure error={change.error} />}
               <p class="buttons">
                 <button type="submit" class="button first" disabled={change.busy}>

@@ -1,7 +1,7 @@
 // Who may look: oneself, users and their roles, and whether an OpenID Connect issuer lets people in.
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import { send, useAnswer } from "../../api/client";
+import { send, useAnswer, type ApiError } from "../../api/client";
 import { me } from "../../api/session";
 import { passwordError, userError } from "../../model/access";
 import { settingOf } from "../../model/status";
@@ -99,6 +99,7 @@ function AddUser({ reload }: { reload(): void }): VNode {
   const [tried, setTried] = useState(false);
   const change = useChange();
   const bad = { name: userError(name), password: password === "" ? undefined : passwordError(password) };
+  const said = atField(change.error);
   const add = async (): Promise<void> => {
     setTried(true);
     if (bad.name || bad.password) return;
@@ -126,7 +127,7 @@ function AddUser({ reload }: { reload(): void }): VNode {
             value={name}
             onChange={setName}
             placeholder="ann@example.org"
-            error={tried ? bad.name : undefined}
+            error={(tried ? bad.name : undefined) ?? said.name}
             hint={me.value?.oidc ? "as the issuer’s e-mail address, to come in by it" : "such as an e-mail address"}
           />
           <TextField
@@ -135,18 +136,21 @@ function AddUser({ reload }: { reload(): void }): VNode {
             mono
             value={password}
             onChange={setPassword}
-            error={tried ? bad.password : undefined}
-            hint={
-              <>
-                at least 12 characters; <MadePassword onMade={setPassword} />
-                {me.value?.oidc ? "; empty: by the issuer only" : ""}
-              </>
-            }
+            error={(tried ? bad.password : undefined) ?? said.password}
+            side={<MadePassword onMade={setPassword} />}
+            hint={`at least 12 characters${me.value?.oidc ? "; empty: by the issuer only" : ""}`}
           />
-          <TextField label="Project" mono value={where} onChange={setWhere} hint="* is every one" />
+          <TextField
+            label="Project"
+            mono
+            value={where}
+            onChange={setWhere}
+            error={said.project}
+            hint="* is every one"
+          />
           <RoleField value={role} onChange={setRole} none="none yet" />
         </div>
-        {change.error && <Failure error={change.error} />}
+        {change.error && Object.keys(said).length === 0 && <Failure error={change.error} />}
         <p class="buttons">
           <button type="submit" class="button first" disabled={change.busy}>
             {change.busy ? "adding …" : "Add the user"}
@@ -160,6 +164,14 @@ function AddUser({ reload }: { reload(): void }): VNode {
       </form>
     </Part>
   );
+}
+
+/** At which field what the server says belongs. */
+function atField(error: ApiError | undefined): { name?: string; password?: string; project?: string } {
+  if (error?.status !== 400) return {};
+  for (const field of ["password", "project"] as const)
+    if (error.message.includes(field)) return { [field]: error.message };
+  return /user|name/.test(error.message) ? { name: error.message } : {};
 }
 
 // --- one project, for who administers only that

@@ -53,7 +53,7 @@ function PolicyPart({ state, reload }: { state: RetentionState; reload(): void }
   const change = useChange();
   const { policy, errors } = readPolicy(form);
   const changed = policy === undefined || !samePolicy(state.policy, policy);
-  const due = useDue(policy);
+  const due = useDue(policy ?? { hold: form.hold.trim() });
   const said: PolicyErrors = { ...errors, ...(due.holdError ? { hold: due.holdError } : {}) };
   const blocked = Object.keys(said).length > 0;
   const set = (name: keyof PolicyForm) => (value: string) => setForm({ ...form, [name]: value });
@@ -157,13 +157,13 @@ interface Due {
 }
 
 /** What age would take away at once, counted by the list of traces; and whether the hold can be read. */
-function useDue(policy: PolicyGiven | undefined): Due {
+function useDue(policy: PolicyGiven): Due {
   const [due, setDue] = useState<Due>({ told: "", some: false, holdError: "" });
-  const { days = 0, hold = "" } = policy ?? {};
+  const { days = 0, hold = "" } = policy;
   useEffect(() => {
     const q = dueFilter({ hold });
     setDue((before) => ({ ...before, holdError: "" }));
-    if (!policy || q === undefined) {
+    if (q === undefined) {
       setDue({ told: "", some: false, holdError: "" });
       return;
     }
@@ -196,6 +196,6 @@ function useDue(policy: PolicyGiven | undefined): Due {
       clearTimeout(timer);
       asking.abort();
     };
-  }, [policy === undefined, days, hold]);
+  }, [days, hold]);
   return due;
 }

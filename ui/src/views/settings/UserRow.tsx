@@ -159,11 +159,8 @@ function PasswordDialog(props: {
           value={password}
           onChange={setPassword}
           error={tried ? bad : undefined}
-          hint={
-            <>
-              at least 12 characters; <MadePassword onMade={setPassword} />
-            </>
-          }
+          side={<MadePassword onMade={setPassword} />}
+          hint="at least 12 characters"
         />
         {props.change.error && <Failure error={props.change.error} />}
         <p class="muted">The sessions of {props.user} end. The password is not shown again.</p>

@@ -31,13 +31,18 @@ export function Part(props: {
 export function Field(props: {
   label: string;
   hint?: ComponentChildren;
+  /** At the end of the label's line, whatever is wrong. */
+  side?: ComponentChildren;
   error?: string | undefined;
   control(ids: { id: string; "aria-describedby": string; "aria-invalid": boolean | undefined }): VNode;
 }): VNode {
   const id = useId();
   return (
     <div class="form-field">
-      <label for={id}>{props.label}</label>
+      <div class="label-line">
+        <label for={id}>{props.label}</label>
+        {props.side}
+      </div>
       {props.control({
         id,
         "aria-describedby": `${id}-said`,
@@ -55,6 +60,7 @@ export function TextField(props: {
   value: string;
   onChange(value: string): void;
   hint?: ComponentChildren;
+  side?: ComponentChildren;
   error?: string | undefined;
   type?: "text" | "password";
   placeholder?: string;
@@ -65,6 +71,7 @@ export function TextField(props: {
     <Field
       label={props.label}
       hint={props.hint}
+      side={props.side}
       error={props.error}
       control={(ids) => (
         <input
