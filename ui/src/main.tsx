@@ -5,15 +5,13 @@ import { learn } from "./api/session";
 import { listen } from "./keys";
 import { App } from "./shell/App";
 import { theme } from "./shell/theme";
-import { followLinks, root } from "./url";
+import { followLinks } from "./url";
 import "./theme.css";
 
 effect(() => {
   if (theme.value === "system") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = theme.value;
 });
-// absolute, since browsers ask for it again, relative to the new address, when the address changes
-document.querySelector<HTMLLinkElement>("link[rel=icon]")!.href = `${root}assets/icon.svg`;
 listen();
 followLinks();
 void learn();
