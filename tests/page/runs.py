@@ -70,9 +70,10 @@ def failure(at_ns, kind="requests.exceptions.ReadTimeout", text="no answer from 
 class Run:
     """One trace that grows to a number of spans, one after the other in time."""
 
-    def __init__(self, trace_id, count, start_ns, seed=1, *, pace=1.0, said_every=1, first=0):
+    def __init__(self, trace_id, count, start_ns, seed=1, *, pace=1.0, said_every=1):
         self.trace_id, self.count, self.now_ns, self.pace = trace_id, count, start_ns, pace
-        self.rng, self.spans, self.said_every, self.first = random.Random(seed), [], said_every, first
+        self.rng, self.spans, self.said_every = random.Random(seed), [], said_every
+        self.first = int(trace_id, 16) % 2**43 << 20  # some servers know a span by its id alone
 
     @property
     def full(self):

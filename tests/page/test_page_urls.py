@@ -13,7 +13,7 @@ from visits import PAGES, cookie_of
 
 TITLES = {
     "traces": "Traces", "sessions": "Sessions", "logs": "Logs", "dash": "Dashboards", "errors": "Errors",
-    "scores": "Scores", "queue": "Queue", "settings": "Settings",
+    "scores": "Scores", "queue": "Annotate", "settings": "Settings",
 }  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_back_and_forward_restore_what_was_seen(visit, site):
     page.go_back()
     visit.settle()
     assert page.url == first
-    expect(page.get_by_role("textbox", name=re.compile("filter", re.IGNORECASE))).to_have_value(
+    expect(page.get_by_role("combobox", name=re.compile("filter", re.IGNORECASE))).to_have_value(
         f"user:{seed.traffic.SLOW_USER}"
     )
     page.go_forward()
@@ -117,7 +117,7 @@ def test_without_a_network_the_page_says_so(visit):
     visit.context.set_offline(True)
     page.get_by_role("link", name="Sessions").click()
     expect(page.locator("body")).to_contain_text(
-        re.compile("does not answer|offline|no answer|cannot reach", re.IGNORECASE)
+        re.compile("does not answer|offline|no answer|cannot reach|still running", re.IGNORECASE)
     )
     visit.context.set_offline(False)
     page.go_back()

@@ -42,7 +42,7 @@ export function DetailAttributes({ detail, load }: { detail: SpanDetail; load(fi
       <div class="attributes-bar">
         {all > 15 && (
           <input
-            class="input"
+            class="input spread"
             type="search"
             placeholder={`find in ${count(all)} attributes`}
             aria-label="find in the attributes"
@@ -125,7 +125,7 @@ function Row(props: {
         {props.name}
       </span>
       {long ? (
-        <button type="button" class="fold" aria-expanded={open} aria-label={row.key} onClick={() => setOpen(!open)}>
+        <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
           <span class="sign" aria-hidden="true">
             {open ? "▾" : "▸"}
           </span>
