@@ -12,6 +12,19 @@ export default defineConfig({
     sourcemap: false,
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    rolldownOptions: {
+      output: {
+        // the frame and the list are one script: the first page asks for as few files as can be
+        advancedChunks: {
+          groups: [
+            {
+              name: "index",
+              test: /node_modules\/@?preact|src\/(api|shell|widgets|keys|url|memory|main|model\/(format|query))|src\/views\/traces/,
+            },
+          ],
+        },
+      },
+    },
   },
   test: { environment: "happy-dom", include: ["test/**/*.test.{ts,tsx}"] },
 });

@@ -1,6 +1,6 @@
 // What two calls were told and what they answered, side by side: equal turns paired, changed ones next to each other.
 import { alignBy } from "./diff";
-import { isAnswered, type Turn, turnText } from "./messages";
+import { isAnswered, type Turn, turnText, turnHash } from "./messages";
 
 export type TurnPair =
   | { readonly sort: "same"; readonly turns: readonly Turn[] }
@@ -24,7 +24,7 @@ export function pairTurns(a: readonly Turn[], b: readonly Turn[]): TurnPair[] {
   };
   const left = a.filter((turn) => !isAnswered(turn));
   const right = b.filter((turn) => !isAnswered(turn));
-  for (const pair of alignBy(left, right, (turn) => `${turn.side} ${turn.hash} ${turnText(turn)}`)) {
+  for (const pair of alignBy(left, right, (turn) => `${turn.side} ${turnHash(turn)} ${turnText(turn)}`)) {
     if (pair.a !== null && pair.b !== null) {
       flush();
       same.push(left[pair.a]!);

@@ -167,6 +167,7 @@ function NoProject(): VNode {
 // --- views that are loaded when they are first shown
 
 const loaded = new Map<View, ComponentType>();
+for (const [view, { shown }] of Object.entries(VIEWS)) if (shown) loaded.set(view as View, shown);
 
 function Lazy({ view }: { view: View }): VNode {
   const [, redraw] = useState(0);
