@@ -5,7 +5,7 @@ import { get, isApiError } from "../../api/client";
 import type { Columns } from "../../api/types";
 import { term } from "../../model/query";
 import { link, setParams } from "../../url";
-import { nameOf } from ".";
+import { nameOf } from "./sides";
 
 /** `beside` is the trace that its neighbours in time are looked for, which is mostly that of the other side. */
 export function Chooser(props: { side: "a" | "b"; beside: Columns | undefined; onChosen?(): void }): VNode {

@@ -8,7 +8,7 @@ import { link } from "../../url";
 import { Copy } from "../../widgets/parts";
 import { Chooser } from "./chooser";
 import { Change } from "./change";
-import { nameOf, swap } from ".";
+import { nameOf, swap } from "./sides";
 
 export function Head({ a, b, sums }: { a: Columns; b: Columns; sums: readonly [Totals, Totals] }): VNode {
   const [changing, setChanging] = useState<"" | "a" | "b">("");

@@ -6,13 +6,14 @@ import { type Answer, useAnswer } from "../../api/client";
 import type { Columns } from "../../api/types";
 import { useKeys } from "../../keys";
 import { align, totalsOf } from "../../model/align";
-import { place, setParams } from "../../url";
+import { place } from "../../url";
 import { Empty, Failure, Waiting } from "../../widgets/parts";
 import { Splitter } from "../../widgets/Splitter";
 import { Chooser } from "./chooser";
 import { Head } from "./head";
 import { PairDetail } from "./pair";
 import { Rows } from "./rows";
+import { nameOf, swap } from "./sides";
 import "./compare.css";
 
 const ID = /^[0-9a-f]{32}$/i;
@@ -39,11 +40,6 @@ export function Compare(): VNode {
 function useSide(id: string): Answer<Columns> {
   const pathParams = { trace_id: id.toLowerCase() };
   return useAnswer(ID.test(id) ? "/api/traces/{trace_id}/skeleton" : null, {}, { pathParams });
-}
-
-export function swap(): void {
-  const { a, b, sa, sb } = place.value.params;
-  setParams({ a: b ?? null, b: a ?? null, sa: sb ?? null, sb: sa ?? null });
 }
 
 /** One side while not both are there: which trace it is, why it is missing, another one. */
@@ -78,11 +74,6 @@ function Side(props: { name: "a" | "b"; id: string; told: Answer<Columns>; other
       <Chooser side={name} beside={other} />
     </section>
   );
-}
-
-export function nameOf(columns: Columns): string {
-  const root = columns.parent.findIndex((parent) => parent < 0);
-  return columns.names[columns.name[Math.max(0, root)] ?? -1] || "(no name)";
 }
 
 function Both({ a, b }: { a: Columns; b: Columns }): VNode {
