@@ -258,13 +258,15 @@ export function windowStart(turns: readonly Turn[], end: number, budget: number)
 
 /** What a call adds to the calls before it, whose turns are in `seen`, and remembers it there. */
 export function newTurns(turns: readonly Turn[], seen: Set<string>): Turn[] {
-  const last = turns.findLastIndex((turn) => turn.side === "input");
-  let from = 0;
-  // only a beginning counts as history, and never the newest message: "yes" may be said twice
-  while (from < last && seen.has(turnHash(turns[from] as Turn))) from += 1;
-  const only = last === 0 && turns[0]?.role === "system" && seen.has(turnHash(turns[0]));
+  const newest = turns.findLastIndex((turn) => turn.side === "input");
+  const known = turns.map((turn) => seen.has(turnHash(turn)));
   for (const turn of turns) seen.add(turnHash(turn));
-  return turns.slice(only ? 1 : from);
+  if (newest === 0 && turns[0]?.role === "system" && known[0]) return turns.slice(1);
+  // All up to the last message that is known is history, with what came between, such as results of tools that went to
+  // a call which is not shown. Never the newest message, since "yes" may be said twice; and nothing new that a person said.
+  const from = known.lastIndexOf(true, newest - 1) + 1;
+  if (newest <= 0 || from === 0) return [...turns];
+  return turns.filter((turn, at) => at >= from || (turn.role === "user" && !known[at]));
 }
 
 /** A text of all that a turn says, for previews, copies and searches. */

@@ -198,6 +198,21 @@ describe("history", () => {
     expect(drawn(newTurns(second, seen)).at(-1)).toBe("assistant: b");
   });
 
+  test("history is known although results of tools came between, and what a person newly said is kept", () => {
+    const seen = new Set<string>();
+    const call = said("assistant", text("I look it up"));
+    const found = said("assistant", text("found"));
+    newTurns(turnsOf(lists({ input: [question], output: [call, found] })), seen);
+    const history = [question, call, said("tool", text("a result")), found];
+    const next = [...history, said("user", text("and now?"))];
+    expect(drawn(newTurns(turnsOf(lists({ input: next, output: [answer] })), seen))).toEqual([
+      "user: and now?",
+      "assistant: b",
+    ]);
+    const aside = [question, said("user", text("an aside")), found, said("user", text("go on"))];
+    expect(drawn(newTurns(turnsOf(lists({ input: aside })), seen))).toEqual(["user: an aside", "user: go on"]);
+  });
+
   test("equal content has an equal hash however its names are ordered or its JSON is told", () => {
     expect(hashOf({ a: 1, b: '{"c": 2}' })).toBe(hashOf({ b: { c: 2 }, a: 1, none: null }));
     expect(hashOf({ a: 1 })).not.toBe(hashOf({ a: 2 }));
