@@ -60,7 +60,7 @@ export function Chat(props: ChatProps): VNode {
       {parts.old.length > 0 && (
         <>
           <div class="history">
-            <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+            <button type="button" class="opener" aria-expanded={open} onClick={() => setOpen(!open)}>
               <span class="sign" aria-hidden="true">
                 {open ? "▾" : "▸"}
               </span>
@@ -125,7 +125,7 @@ function System({ turn }: { turn: Turn }): VNode {
         <b>system</b>
         <span class="muted">{sizeOf(turn)}</span>
       </div>
-      <button type="button" class="fold" aria-expanded={false} onClick={() => setOpen(true)}>
+      <button type="button" class="opener" aria-expanded={false} onClick={() => setOpen(true)}>
         <span class="sign" aria-hidden="true">
           ▸
         </span>
@@ -274,7 +274,7 @@ function Folded({ name, text }: { name: string; text: string }): VNode {
   const [open, setOpen] = useState(false);
   return (
     <div>
-      <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+      <button type="button" class="opener" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span class="sign" aria-hidden="true">
           {open ? "▾" : "▸"}
         </span>
