@@ -120,7 +120,7 @@ function System({ turn }: { turn: Turn }): VNode {
     );
   }
   return (
-    <section class="turn turn-system" aria-label="system">
+    <article class="turn turn-system" aria-label="system">
       <div class="turn-head">
         <b>system</b>
         <span class="muted">{sizeOf(turn)}</span>
@@ -131,7 +131,7 @@ function System({ turn }: { turn: Turn }): VNode {
         </span>
         <span class="one-line">{text.slice(0, 300).replaceAll(/\s+/g, " ") || "(empty)"}</span>
       </button>
-    </section>
+    </article>
   );
 }
 
@@ -154,7 +154,7 @@ export function TurnView(props: {
   ];
   const switchTo = (wanted: "text" | "raw"): void => setWay(way === wanted ? "drawn" : wanted);
   return (
-    <section class={`turn turn-${turn.role}`} aria-label={role}>
+    <article class={`turn turn-${turn.role}`} aria-label={role}>
       <div class="turn-head">
         <b>{role}</b>
         <span class="muted one-line">{note.filter(Boolean).join(" · ")}</span>
@@ -186,7 +186,7 @@ export function TurnView(props: {
           />
         )}
       </div>
-    </section>
+    </article>
   );
 }
 

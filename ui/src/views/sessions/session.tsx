@@ -112,7 +112,7 @@ function Head({ id, rounds, whole }: { id: string; rounds: readonly Round[]; who
   const sign = group || whole ? "" : "+";
   return (
     <div class="head">
-      <h1 class="one-line">
+      <h1 class="one-line session-name">
         <a href={link({ view: "sessions" })}>Sessions</a> <span class="muted">/</span> {id}
       </h1>
       <Copy text={id} label="copy the session id" />

@@ -125,7 +125,7 @@ function Row(props: {
         {props.name}
       </span>
       {long ? (
-        <button type="button" class="opener" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <button type="button" class="opener" aria-expanded={open} aria-label={row.key} onClick={() => setOpen(!open)}>
           <span class="sign" aria-hidden="true">
             {open ? "▾" : "▸"}
           </span>

@@ -168,7 +168,11 @@ function ToolSpan({ detail, turns }: { detail: SpanDetail; turns: readonly Turn[
   return (
     <>
       <PartOf name={`arguments${call?.id ? ` · ${call.id}` : ""}`}>
-        {args === undefined ? <p class="muted">none were recorded</p> : <Value value={args} label="arguments" />}
+        {args === undefined || isEmpty(args) ? (
+          <p class="muted">{args === undefined ? "none were recorded" : "none"}</p>
+        ) : (
+          <Value value={args} label="arguments" />
+        )}
       </PartOf>
       <PartOf name="result">
         {value !== undefined ? (
@@ -187,6 +191,9 @@ function ToolSpan({ detail, turns }: { detail: SpanDetail; turns: readonly Turn[
     </>
   );
 }
+
+const isEmpty = (value: unknown): boolean =>
+  value === null || value === "" || (typeof value === "object" && Object.keys(value).length === 0);
 
 function Retrieval(props: { detail: SpanDetail; documents: readonly Document[]; turns: readonly Turn[] }): VNode {
   const { detail, documents, turns } = props;
