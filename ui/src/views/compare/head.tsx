@@ -140,8 +140,7 @@ function Which(props: { columns: Columns; side: "a" | "b"; onChange(): void }): 
         type="button"
         class="link"
         onClick={props.onChange}
-        aria-label={`change ${side.toUpperCase()}`}
-        title="compare with another trace"
+        aria-label={`another trace for ${side.toUpperCase()}`}
       >
         change
       </button>

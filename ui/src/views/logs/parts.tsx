@@ -95,8 +95,7 @@ export function NoLogs({ live }: { live: boolean }): VNode {
 
 from vestigo import Tracer, VestigoHandler
 
-# api_key="vst_..." besides, unless the program runs on the server's machine
-tracer = Tracer("my-service", "${server}"${where})
+tracer = Tracer("my-service", "${server}"${where})  # api_key="vst_..." unless it runs on this machine
 root = logging.getLogger()
 root.setLevel("INFO")
 root.addHandler(VestigoHandler(tracer))

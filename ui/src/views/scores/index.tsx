@@ -38,11 +38,10 @@ export function Scores(): VNode {
           <button
             type="button"
             class="chip bare"
-            title={`show scores of every name, not only ${name}`}
+            aria-label={`show scores of every name, not only ${name}`}
             onClick={() => setParams({ name: null })}
           >
             name {name} <span aria-hidden="true">✕</span>
-            <span class="sr-only">, show every name</span>
           </button>
         )}
         <span class="spread" />

@@ -87,18 +87,7 @@ function Rates({ price }: { price: PriceRow }): VNode {
           {perMillion(rateFor(price, unit))}
         </td>
       ))}
-      <td class="muted further">
-        {further.length > 0 && (
-          <details>
-            <summary>{further.length} more</summary>
-            <ul>
-              {further.map((one) => (
-                <li key={one}>{one}</li>
-              ))}
-            </ul>
-          </details>
-        )}
-      </td>
+      <td class="muted further">{further.join("; ")}</td>
     </>
   );
 }
@@ -111,7 +100,7 @@ function RateHeads(): VNode {
           {name}
         </th>
       ))}
-      <th scope="col">other rates</th>
+      <th scope="col">further</th>
     </>
   );
 }
