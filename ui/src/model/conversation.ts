@@ -1,6 +1,6 @@
 // A session as one conversation: for each of its traces what was newly said, its bill, and the sum.
 import type { ScoreRow, Turn as Exchange } from "../api/types";
-import { newTurns, type Turn, turnsOf } from "./messages";
+import { type Call, newTurns, type Part, type Result, type Turn, turnsOf } from "./messages";
 
 export interface Round {
   readonly exchange: Exchange;
@@ -13,12 +13,34 @@ export interface Round {
 /** Rounds of the traces of a session, the oldest first. */
 export function roundsOf(exchanges: readonly Exchange[]): Round[] {
   const seen = new Set<string>();
-  return exchanges.map((exchange) => {
-    const { messages, answer } = exchange;
-    const all = turnsOf({ ...messages, output: [...messages.output, ...answer] });
-    const turns = newTurns(all, seen);
+  const told = exchanges.map(({ messages, answer }) =>
+    turnsOf({ ...messages, output: [...messages.output, ...answer] }),
+  );
+  const results = resultsOf(told);
+  return exchanges.map((exchange, at) => {
+    const all = told[at] ?? [];
+    const turns = newTurns(all, seen).map((turn) => answered(turn, results));
     return { exchange, turns, repeated: all.length - turns.length };
   });
+}
+
+/** Results of tools by the id of their call: what a trace's last call was told, the next trace tells as history. */
+function resultsOf(told: readonly (readonly Turn[])[]): Map<string, Result> {
+  const found = new Map<string, Result>();
+  for (const turns of told) {
+    for (const turn of turns) {
+      for (const part of turn.parts) if (part.type === "result" && part.id !== "") found.set(part.id, part);
+    }
+  }
+  return found;
+}
+
+/** A turn whose calls have their results, where any trace tells them. */
+function answered(turn: Turn, results: ReadonlyMap<string, Result>): Turn {
+  const lacks = (part: Part): part is Call => part.type === "call" && part.result === null && results.has(part.id);
+  if (!turn.parts.some(lacks)) return turn;
+  const parts = turn.parts.map((part) => (lacks(part) ? { ...part, result: results.get(part.id) ?? null } : part));
+  return { ...turn, parts };
 }
 
 export interface Bill {

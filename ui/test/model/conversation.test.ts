@@ -46,6 +46,21 @@ test("a round shows what its trace adds, also where the same was said before", (
   expect(rounds.map((round) => round.repeated)).toEqual([0, 3, 1]);
 });
 
+test("a call finds its result in the history that a later trace tells", () => {
+  const call = { role: "assistant", parts: [{ type: "tool_call", id: "c1", name: "find", arguments: {} }] };
+  const result = { role: "tool", parts: [{ type: "tool_call_response", id: "c1", response: "sent" }] };
+  const first = said("user", "where");
+  const rounds = roundsOf([
+    exchange([first], [call, said("assistant", "it is sent")]),
+    exchange(
+      [first, call, result, said("assistant", "it is sent"), said("user", "thanks")],
+      [said("assistant", "bye")],
+    ),
+  ]);
+  expect(rounds[0]?.turns[1]?.parts[0]).toMatchObject({ type: "call", result: { value: "sent" } });
+  expect(rounds[1]?.turns.map(turnText)).toEqual(["thanks", "bye"]);
+});
+
 test("the bill adds up, and keeps an unknown price unknown", () => {
   const bill = billOf([exchange([], []), exchange([], [], { status: "ERROR", cost_usd: null, unpriced_calls: 1 })]);
   expect(bill).toEqual({ traces: 2, failed: 1, calls: 2, tokens: 24, unpriced: 1, busyMs: 200, costUsd: 0.5 });

@@ -1,7 +1,7 @@
 // Scores of a span: who gave them, when and why; and a form that gives one.
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type ApiError, isApiError, send } from "../../api/client";
+import { type ApiError, isApiError, send, useAnswer } from "../../api/client";
 import { may } from "../../api/session";
 import type { NewScore, Scored, SpanDetail } from "../../api/types";
 import { recall, remember } from "../../memory";
@@ -18,6 +18,8 @@ export interface Score {
   readonly value: string;
   readonly comment: string;
   readonly author: string;
+  /** Of the whole trace, not of the span. */
+  readonly ofTrace?: boolean;
 }
 
 const told = (value: unknown): string =>
@@ -41,7 +43,12 @@ export function scoresOf(detail: SpanDetail): Score[] {
 
 export function DetailScores(props: { detail: SpanDetail; wantsForm: number; reload(): void }): VNode {
   const { detail } = props;
-  const scores = scoresOf(detail);
+  const whole = useTraceScores(detail);
+  const scores = [...scoresOf(detail), ...whole.scores];
+  const reload = (): void => {
+    props.reload();
+    whole.reload();
+  };
   return (
     <>
       {scores.length === 0 && (
@@ -55,7 +62,10 @@ export function DetailScores(props: { detail: SpanDetail; wantsForm: number; rel
       <div>
         {scores.slice(0, 100).map((score) => (
           <div key={score.id} class="score">
-            <b>{score.name}</b>
+            <b>
+              {score.name}
+              {score.ofTrace && <span class="muted"> of the trace</span>}
+            </b>
             <span>{score.value || "(no value)"}</span>
             <span class="muted" title={moment(score.timeNs)}>
               {score.author}, {ago(score.timeNs)}
@@ -65,12 +75,29 @@ export function DetailScores(props: { detail: SpanDetail; wantsForm: number; rel
         ))}
       </div>
       {may("write", place.value.project) ? (
-        <Form {...props} names={[...new Set(scores.map((score) => score.name))]} />
+        <Form {...props} reload={reload} names={[...new Set(scores.map((score) => score.name))]} />
       ) : (
         <p class="muted">Giving scores needs the scope write in this project.</p>
       )}
     </>
   );
+}
+
+/** Those given to the trace itself, beside its root. */
+function useTraceScores({ span }: SpanDetail): { scores: Score[]; reload(): void } {
+  const isRoot = span.parent_id === null;
+  const { data, reload } = useAnswer(isRoot ? "/api/scores" : null, { trace_id: span.trace_id, limit: 200 });
+  const own = (data?.items ?? []).filter((score) => score.span_id === null && score.trace_id === span.trace_id);
+  const scores = own.map((score) => ({
+    id: score.score_id,
+    timeNs: score.time_ns,
+    name: score.name || "(no name)",
+    value: [told(score.value), score.label ?? ""].filter(Boolean).join(" · "),
+    comment: score.comment,
+    author: score.author.replace(/^user:/, "") || "a program",
+    ofTrace: true,
+  }));
+  return { scores, reload };
 }
 
 type Sort = "number" | "yesno" | "label";
@@ -88,6 +115,8 @@ function Form(props: { detail: SpanDetail; wantsForm: number; reload(): void; na
   const [comment, setComment] = useState("");
   const [failure, setFailure] = useState<ApiError | undefined>(undefined);
   const [busy, setBusy] = useState(false);
+  const isRoot = span.parent_id === null;
+  const [ofTrace, setOfTrace] = useState(isRoot);
   const field = useRef<HTMLInputElement>(null);
   const first = useRef<HTMLInputElement>(null);
   useEffect(() => {
@@ -96,7 +125,8 @@ function Form(props: { detail: SpanDetail; wantsForm: number; reload(): void; na
   const give = async (given: NewScore["value"]): Promise<void> => {
     setBusy(true);
     setFailure(undefined);
-    const body: NewScore = { trace_id: span.trace_id, span_id: span.span_id, name: name.trim(), value: given, comment };
+    const of = ofTrace ? {} : { span_id: span.span_id };
+    const body: NewScore = { trace_id: span.trace_id, ...of, name: name.trim(), value: given, comment };
     try {
       await send<Scored>("POST", "/api/scores", body);
       remember("score.name", name.trim());
@@ -178,6 +208,10 @@ function Form(props: { detail: SpanDetail; wantsForm: number; reload(): void; na
       </label>
       {failure !== undefined && <Failure error={failure} />}
       <div class="line">
+        <label class="of-trace">
+          <input type="checkbox" checked={ofTrace} onChange={(event) => setOfTrace(event.currentTarget.checked)} /> of
+          the whole trace
+        </label>
         {sort === "yesno" ? (
           <>
             <button type="button" class="button" disabled={busy || name.trim() === ""} onClick={() => void give(true)}>
