@@ -1,5 +1,5 @@
 // What two calls were told and what they answered, side by side: equal turns paired, changed ones next to each other.
-import { alignBy } from "./diff";
+import { alignBy, diffText } from "./diff";
 import { isAnswered, type Turn, turnText, turnHash } from "./messages";
 
 export type TurnPair =
@@ -54,4 +54,11 @@ function changedTurns(gone: readonly Turn[], came: readonly Turn[]): TurnPair[] 
   }
   for (const other of came.slice(from)) pairs.push({ sort: "b", turn: other });
   return pairs;
+}
+
+/** Whether two texts have enough in common that their differences say more than the texts themselves. */
+export function alike(before: string, after: string): boolean {
+  const letters = (text: string): number => text.replaceAll(/\s+/g, "").length;
+  const same = diffText(before, after).reduce((sum, one) => sum + (one.sort === "same" ? letters(one.text) : 0), 0);
+  return same >= 0.3 * Math.max(letters(before), letters(after));
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Columns } from "../../src/api/types";
 import { align, type Aligned, DIFFERS, nextDifference, totalsOf, visibleRows, windowOf } from "../../src/model/align";
 import { turnsOfList } from "../../src/model/messages";
-import { pairTurns } from "../../src/model/turnpairs";
+import { alike, pairTurns } from "../../src/model/turnpairs";
 
 /** A trace from a text tree: indent, kind, name, and optionally `@start+duration`, `✕`, `tokens=n`, `model=x`. */
 function trace(text: string): Columns {
@@ -258,5 +258,11 @@ describe("turns side by side", () => {
     expect(pairs.map((pair) => pair.sort)).toEqual(["same", "changed", "changed", "b"]);
     expect(pairTurns([], told("u x")).map((pair) => pair.sort)).toEqual(["b"]);
     expect(pairTurns(told("u x"), []).map((pair) => pair.sort)).toEqual(["a"]);
+  });
+
+  test("texts with little in common are shown whole", () => {
+    expect(alike("the order was sent on Monday", "the parcel was sent on Friday")).toBe(true);
+    expect(alike('look_up({"order":4711})', "It left our warehouse this morning.")).toBe(false);
+    expect(alike("", "")).toBe(true);
   });
 });

@@ -7,8 +7,8 @@ import type { Columns, SpanDetail } from "../../api/types";
 import { diffJson } from "../../model/diff";
 import { count, duration, usd } from "../../model/format";
 import { unwrapped } from "../../model/json";
-import { isAnswered, turnsOf, turnText } from "../../model/messages";
-import { pairTurns, type TurnPair } from "../../model/turnpairs";
+import { isAnswered, type Turn, turnsOf, turnText } from "../../model/messages";
+import { alike, pairTurns, type TurnPair } from "../../model/turnpairs";
 import { Chat } from "../../renderers/Chat";
 import { JsonDiff, TextDiff } from "../../renderers/Diff";
 import { Value } from "../../renderers/Value";
@@ -234,6 +234,13 @@ function TurnDiff({ pair }: { pair: TurnPair }): VNode | null {
         {open && <Chat turns={pair.turns} />}
       </section>
     );
+  if (pair.sort === "changed" && !alike(turnText(pair.a), turnText(pair.b)))
+    return (
+      <>
+        <Alone turn={pair.a} side="A" />
+        <Alone turn={pair.b} side="B" />
+      </>
+    );
   if (pair.sort === "changed")
     return (
       <section class={`turn turn-${pair.a.role}`} aria-label={pair.a.role}>
@@ -246,11 +253,14 @@ function TurnDiff({ pair }: { pair: TurnPair }): VNode | null {
         <TextDiff before={turnText(pair.a)} after={turnText(pair.b)} />
       </section>
     );
-  if (isAnswered(pair.turn)) return null;
+  return isAnswered(pair.turn) ? null : <Alone turn={pair.turn} side={pair.sort.toUpperCase()} />;
+}
+
+function Alone({ turn, side }: { turn: Turn; side: string }): VNode {
   return (
     <section class="compare-alone">
-      <span class="chip">only in {pair.sort.toUpperCase()}</span>
-      <Chat turns={[pair.turn]} />
+      <span class="chip">only in {side}</span>
+      <Chat turns={[turn]} />
     </section>
   );
 }

@@ -1,7 +1,8 @@
 // One tree of both traces: name, a bar for each side on the same scale, and the difference. Only rows on screen are
 // elements; nothing is recomputed for all rows while one scrolls or moves.
+import { type ReadonlySignal, useSignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Columns } from "../../api/types";
 import { useKeys } from "../../keys";
 import {
@@ -51,9 +52,15 @@ export function Rows({ a, b, aligned, inA, inB, open }: RowsProps): VNode {
   }, [aligned, open, inA, inB]);
   const [moved, setMoved] = useState(-1);
   const selected = opened >= 0 ? opened : moved;
-  const [range, setRange] = useState<readonly [number, number]>([0, 60]);
   const long = useMemo(() => Math.max(lengthOf(a), lengthOf(b), 1), [a, b]);
-  const [from, to] = follow ? windowOf(aligned, a, b, rows, range[0], range[1]) : [0, long];
+  // the bars alone listen to what the axis shows: following a scroll draws no row anew
+  const range = useRef<readonly [number, number]>([0, 40]);
+  const shown = useSignal<readonly [number, number]>([0, long]);
+  const scale = (): void => {
+    const [from, to] = follow ? windowOf(aligned, a, b, rows, ...range.current) : [0, long];
+    if (shown.value[0] !== from || shown.value[1] !== to) shown.value = [from, to];
+  };
+  useLayoutEffect(scale, [aligned, rows, follow, long]);
 
   const show = (row: number, how: "push" | "replace" = "replace"): void => {
     setMoved(row);
@@ -140,8 +147,8 @@ export function Rows({ a, b, aligned, inA, inB, open }: RowsProps): VNode {
       </div>
       <div class="compare-row compare-columns" aria-hidden="true">
         <span>span</span>
-        <Axis from={from} to={to} side="A" />
-        <Axis from={from} to={to} side="B" />
+        <Axis shown={shown} side="A" />
+        <Axis shown={shown} side="B" />
         <span class="num">Δ duration</span>
         <span class="num tokens">Δ tokens</span>
         <span class="num cost">Δ cost</span>
@@ -161,13 +168,16 @@ export function Rows({ a, b, aligned, inA, inB, open }: RowsProps): VNode {
           selected={selected < 0 ? -1 : placeOf[selected]!}
           onSelect={(at) => select(rows[at]!)}
           onOpen={(at) => show(rows[at]!, open ? "replace" : "push")}
-          onRange={(first, last) => setRange([first, last])}
+          onRange={(first, last) => {
+            range.current = [first, last];
+            if (follow) scale();
+          }}
           render={(at) => {
             const row = rows[at]!;
             return (
               <Row
                 key={row}
-                {...{ a, b, aligned, row, at, from, to, long }}
+                {...{ a, b, aligned, row, at, long, shown }}
                 selected={row === selected}
                 folded={folded.has(row)}
                 onFold={() => fold(row, !folded.has(row))}
@@ -208,7 +218,10 @@ function foldable(aligned: Aligned): number[] {
   return found;
 }
 
-function Axis({ from, to, side }: { from: number; to: number; side: string }): VNode {
+type Window = ReadonlySignal<readonly [fromUs: number, toUs: number]>;
+
+function Axis({ shown, side }: { shown: Window; side: string }): VNode {
+  const [from, to] = shown.value;
   return (
     <span class="compare-axis">
       <span class={`side side-${side.toLowerCase()}`}>{side}</span>
@@ -224,9 +237,8 @@ interface RowProps {
   aligned: Aligned;
   row: number;
   at: number;
-  from: number;
-  to: number;
   long: number;
+  shown: Window;
   selected: boolean;
   folded: boolean;
   onFold(): void;
@@ -236,7 +248,7 @@ interface RowProps {
 const nameIn = (columns: Columns, at: number): string => columns.names[columns.name[at] ?? -1] || "(no name)";
 
 function Row(props: RowProps): VNode {
-  const { a, b, aligned, row, from, to } = props;
+  const { a, b, aligned, row } = props;
   const inA = aligned.inA[row]!;
   const inB = aligned.inB[row]!;
   const columns = inA >= 0 ? a : b;
@@ -281,8 +293,8 @@ function Row(props: RowProps): VNode {
           <span class="muted compare-mark">differences below</span>
         )}
       </span>
-      <Bar columns={a} at={inA} from={from} to={to} failed={failedA} missing="not in A" />
-      <Bar columns={b} at={inB} from={from} to={to} failed={failedB} missing="not in B" />
+      <Bar columns={a} at={inA} shown={props.shown} failed={failedA} missing="not in A" />
+      <Bar columns={b} at={inB} shown={props.shown} failed={failedB} missing="not in B" />
       <span class="num">
         {alone ? (
           <span class="muted">–</span>
@@ -305,6 +317,16 @@ function Row(props: RowProps): VNode {
   );
 }
 
+/** A figure that one side alone has. */
+function Alone({ side, told }: { side: string; told: string }): VNode | null {
+  if (told === "") return null;
+  return (
+    <span class="muted" title={`${told} in ${side} alone`}>
+      {side} {told}
+    </span>
+  );
+}
+
 type Sides = Pick<RowProps, "a" | "b"> & { inA: number; inB: number };
 
 function tokensIn(columns: Columns, at: number): number | null {
@@ -315,51 +337,42 @@ function tokensIn(columns: Columns, at: number): number | null {
 function Tokens({ a, b, inA, inB }: Sides): VNode {
   const [one, two] = [tokensIn(a, inA), tokensIn(b, inB)];
   if (inA >= 0 && inB >= 0 && one !== null && two !== null) return <Change a={one} b={two} of="tokens" />;
-  return <span class="muted">{one === null && two === null ? "" : count(one ?? two)}</span>;
+  return <Alone side={inA >= 0 ? "A" : "B"} told={one === null && two === null ? "" : count(one ?? two)} />;
 }
 
 function Cost({ a, b, inA, inB }: Sides): VNode {
   const [one, two] = [a.cost_usd[inA] ?? null, b.cost_usd[inB] ?? null];
   if (inA >= 0 && inB >= 0 && one !== null && two !== null)
     return Math.abs(one - two) < 5e-5 ? <Change a={0} b={0} of="cost" /> : <Change a={one} b={two} of="cost" />;
-  return <span class="muted">{one === null && two === null ? "" : usd(one ?? two)}</span>;
+  return <Alone side={inA >= 0 ? "A" : "B"} told={one === null && two === null ? "" : usd(one ?? two)} />;
 }
 
-function Bar(props: {
-  columns: Columns;
-  at: number;
-  from: number;
-  to: number;
-  failed: boolean;
-  missing: string;
-}): VNode {
-  const { columns, at, from, to } = props;
+function Bar(props: { columns: Columns; at: number; shown: Window; failed: boolean; missing: string }): VNode {
+  const { columns, at } = props;
   if (at < 0) return <span class="compare-bar missing" role="img" aria-label={props.missing} />;
+  const [from, to] = props.shown.value;
+  const share = (us: number): number => Math.max(-1, Math.min(101, ((us - from) / Math.max(to - from, 1)) * 100));
   const start = columns.start_us[at] ?? 0;
   const lasted = columns.duration_us[at] ?? null;
-  const whole = Math.max(to - from, 1);
-  const left = Math.max(0, Math.min(100, ((start - from) / whole) * 100));
-  const right = Math.max(0, Math.min(100, (((lasted === null ? to : start + lasted) - from) / whole) * 100));
-  const width = Math.max(0, right - left);
-  const told = lasted === null ? "running" : duration(lasted);
+  const left = share(start);
+  const right = lasted === null ? 101 : share(start + lasted);
+  const kind = columns.kinds[columns.kind[at] ?? -1] ?? "span";
+  const shade = props.failed ? "error" : /^[a-z_]+$/.test(kind) ? kind : "other";
   // beside the bar where there is more room, in it where there is little
   const inside = Math.max(left, 100 - right) < 30;
-  const after = 100 - right >= left;
-  const label = inside
-    ? { left: `calc(${left}% + 6px)` }
-    : after
-      ? { left: `calc(${right}% + 6px)` }
-      : { right: `calc(${100 - left}% + 6px)` };
-  const kind = columns.kinds[columns.kind[at] ?? -1] ?? "span";
+  const before = !inside && 100 - right < left;
   return (
-    <span class="compare-bar">
+    <span class={`compare-bar${lasted === null ? " running" : ""}`}>
+      <span class={`span-bar kind-${shade}`} style={{ left: `${left}%`, width: `max(2px, ${right - left}%)` }} />
       <span
-        class={`span-bar kind-${props.failed ? "error" : /^[a-z_]+$/.test(kind) ? kind : "other"}${lasted === null ? " running" : ""}`}
-        style={{ left: `${left}%`, width: `max(2px, ${width}%)` }}
-      />
-      <span class={`told${inside ? " inside" : ""}`} style={label}>
+        class={`told${inside ? " inside" : ""}`}
+        style={{
+          left: before ? "auto" : `calc(${inside ? Math.max(0, left) : right}% + 5px)`,
+          right: before ? `calc(${100 - left}% + 5px)` : "auto",
+        }}
+      >
         {props.failed && "✕ "}
-        {told}
+        {lasted === null ? "running" : duration(lasted)}
       </span>
     </span>
   );
