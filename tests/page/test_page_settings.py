@@ -112,7 +112,7 @@ def test_the_audit_log_is_filtered_by_a_click(visit):
 
 
 def test_who_may_not_is_told_what_is_missing(visiting, site):
-    """A member of every project: keys, people and the audit log are for administrators, and nothing is asked in vain."""
+    """Keys, people and the audit log are for administrators; a member is told so, and nothing is asked in vain."""
     visit = visiting(cookie=None)
     visit.allow("status of 40[13]")
     page = visit.open("login")

@@ -66,6 +66,7 @@ def test_status_tells_what_is_in_force_and_no_secret(tmp_path):
         server.counters.add("rejected.spans", 3)
         status = client.get("/api/status").json()
         assert status["storage"]["spans"] == 4
+        assert status["storage"]["disk_free_bytes"] > 0
         assert status["counters"]["rejected.spans"] == 3
         assert {"name": "key", "kind": "key names", "on": True} in status["redaction"]
         assert {row["name"] for row in status["settings"]} == set(ServerSettings.__struct_fields__)

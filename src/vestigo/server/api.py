@@ -1,8 +1,10 @@
 """Every route of `/api` but those of accounts, and those that fit nowhere else: status, projects, deletion."""
 
 import asyncio
+import shutil
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -60,7 +62,7 @@ class Status(Struct, kw_only=True):
     settings: list[SettingRow]
     """What is in force; secrets show only that they are set."""
     storage: dict[str, float]
-    """Rows and bytes, where the storage knows them."""
+    """Rows and bytes, where the storage knows them, and what is free on the disk of the data directory."""
     counters: dict[str, int]
     troubles: list[Trouble]
     """Counters that tell of something lost, refused or failed, in plain words; the largest first."""
@@ -91,6 +93,8 @@ async def status(call: Call) -> Response:
     server = call.server
     figures = getattr(server.storage, "figures", None)
     storage: dict[str, float] = {} if figures is None else await call.ask(figures)
+    with suppress(OSError):
+        storage |= {"disk_free_bytes": shutil.disk_usage(server.data_dir).free}
     rules = [] if server.redactor is None else cast("_Describes", server.redactor).describe()
     told = Status(
         version=VERSION, started_s=server.started_s, now_s=time.time(), settings=shown_settings(server.settings),

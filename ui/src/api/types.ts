@@ -685,7 +685,7 @@ export interface Status {
   readonly now_s: number;
   /** What is in force; secrets show only that they are set. */
   readonly settings: readonly SettingRow[];
-  /** Rows and bytes, where the storage knows them. */
+  /** Rows and bytes, where the storage knows them, and what is free on the disk of the data directory. */
   readonly storage: Readonly<Record<string, number>>;
   readonly counters: Readonly<Record<string, number>>;
   /** Counters that tell of something lost, refused or failed, in plain words; the largest first. */

@@ -20,6 +20,11 @@ export function isSize(name: string): boolean {
   return name === "bytes" || name.endsWith("_bytes");
 }
 
+/** `disk_free_bytes` as `disk free`. */
+export function figureName(name: string): string {
+  return name.replace(/_bytes$/, "").replaceAll("_", " ");
+}
+
 /** Figures beyond those that have a place of their own, by name. */
 export function restOf(figures: Readonly<Record<string, number>>, known: readonly string[]): [string, number][] {
   return Object.entries(figures).filter(([name]) => !known.includes(name));

@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { useAnswer } from "../../api/client";
 import type { Status } from "../../api/types";
 import { ago, bytes, count, moment, seconds } from "../../model/format";
-import { isSize, restOf, storageKind } from "../../model/status";
+import { figureName, isSize, restOf, storageKind } from "../../model/status";
 import { root } from "../../url";
 import { Copy, Stat, Waiting } from "../../widgets/parts";
 import { allowed, Denied, Failed, Part } from "./parts";
@@ -56,7 +56,7 @@ function Shown({ status }: { status: Status }): VNode {
               ),
           )}
           {restOf(storage, ["bytes", "traces", "spans", "logs", "bodies"]).map(([name, value]) => (
-            <Stat key={name} label={name.replaceAll("_", " ")} value={isSize(name) ? bytes(value) : count(value)} />
+            <Stat key={name} label={figureName(name)} value={isSize(name) ? bytes(value) : count(value)} />
           ))}
         </div>
         {Object.keys(storage).length === 0 && <p class="muted">This storage tells no figures.</p>}

@@ -2,6 +2,7 @@
 // somebody may not do is said, not hidden.
 import type { VNode } from "preact";
 import { useId } from "preact/hooks";
+import { useKeys } from "../../keys";
 import { place, setParams } from "../../url";
 import { Tabs } from "../../widgets/Tabs";
 import { AuditLog } from "./AuditLog";
@@ -28,18 +29,16 @@ export function Settings(): VNode {
   const panel = useId();
   const chosen = TABS.find(({ id }) => id === params["tab"]) ?? TABS[0];
   const { Shown } = chosen;
+  const choose = (id: string): void => {
+    // what another tab has put into the address ends with it
+    const rest = Object.fromEntries(Object.keys(params).map((name) => [name, null]));
+    setParams({ ...rest, tab: id === TABS[0].id ? null : id });
+  };
+  const move = (by: number): void => choose(TABS[(TABS.indexOf(chosen) + by + TABS.length) % TABS.length]!.id);
+  useKeys("detail", { nextTab: () => move(1), previousTab: () => move(-1) });
   return (
     <>
-      <Tabs
-        label="settings"
-        tabs={TABS}
-        chosen={chosen.id}
-        panel={panel}
-        onChoose={(id) => {
-          const rest = Object.fromEntries(Object.keys(params).map((name) => [name, null]));
-          setParams({ ...rest, tab: id === TABS[0].id ? null : id });
-        }}
-      />
+      <Tabs label="settings" tabs={TABS} chosen={chosen.id} panel={panel} onChoose={choose} />
       <div class="settings" id={panel} role="tabpanel" aria-label={chosen.label} tabIndex={-1}>
         <Shown key={project} />
       </div>
