@@ -45,11 +45,11 @@ export function Facets({ name, fields }: { name: string; fields: readonly FacetF
     <aside class={`facets${told.stale ? " stale" : ""}`} aria-label="values to filter by">
       {fields.map(({ field, label }) => (
         <section key={field}>
-          <h3>
+          <h2>
             <button type="button" class="bare" aria-expanded={open.has(field)} onClick={() => toggle(field)}>
               <span aria-hidden="true">{open.has(field) ? "▾" : "▸"}</span> {label}
             </button>
-          </h3>
+          </h2>
           {open.has(field) && <Values facet={told.data?.facets.find((one) => one.field === field)} q={q ?? ""} />}
         </section>
       ))}

@@ -10,6 +10,8 @@ export interface Column<T> {
   /** A CSS grid track, such as `80px` or `minmax(120px, 2fr)`. */
   width: string;
   numeric?: boolean;
+  /** The label is only for those who do not see it. */
+  hidden?: boolean;
   cell(row: T, i: number): ComponentChildren;
   /** Text for a title, where the cell may be cut. */
   title?(row: T): string;
@@ -99,7 +101,7 @@ export function Table<T>(props: TableProps<T>): VNode {
                     <span aria-hidden="true">{column.sort.on ? "▾" : ""}</span>
                   </button>
                 ) : (
-                  column.label
+                  <span class={column.hidden ? "sr-only" : undefined}>{column.label}</span>
                 )}
               </div>
             ))}

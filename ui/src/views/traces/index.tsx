@@ -20,6 +20,7 @@ import { Splitter } from "../../widgets/Splitter";
 import { type Column, Table } from "../../widgets/Table";
 import { FIRST_COLUMNS, SPAN_COLUMNS, TRACE_COLUMNS, traceLink } from "./columns";
 import { NothingFound } from "./FirstSteps";
+import { OverTime } from "./OverTime";
 import { Peek } from "./Peek";
 import "./traces.css";
 
@@ -132,7 +133,8 @@ export function Traces(): VNode {
   if (unit === "traces")
     shown.unshift({
       id: "choose",
-      label: "",
+      label: "select",
+      hidden: true,
       width: "16px",
       cell: (row) => (
         <input
@@ -242,6 +244,7 @@ export function Traces(): VNode {
             items={moreItems(unit, q, asked, rows)}
           />
         </div>
+        <OverTime q={q} live={live} />
         {peek && current ? (
           <Splitter
             name="peek"

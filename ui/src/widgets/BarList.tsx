@@ -1,0 +1,34 @@
+// The largest of something as bars behind their names, each a link.
+import type { VNode } from "preact";
+import "./chart.css";
+
+export interface BarRow {
+  label: string;
+  value: number;
+  told: string;
+  href: string;
+}
+
+export function BarList({ title, rows, nothing }: { title: string; rows: readonly BarRow[]; nothing: string }): VNode {
+  const most = rows.reduce((max, row) => Math.max(max, row.value), 0);
+  return (
+    <section class="bar-panel">
+      <h2>{title}</h2>
+      {rows.length === 0 && <p class="muted">{nothing}</p>}
+      <ul class="bar-list">
+        {rows.map((row) => (
+          <li key={row.label}>
+            <a href={row.href}>
+              <span class="length" style={{ width: `${most > 0 ? (row.value / most) * 100 : 0}%` }} />
+              <span class="one-line" title={row.label}>
+                {row.label}
+              </span>
+              <span class="spread" />
+              <span class="num">{row.told}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
