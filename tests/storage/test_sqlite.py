@@ -12,7 +12,7 @@ import pytest
 
 from vestigo import SettingsError, SQLiteTraceStorage, StorageError, Tracer
 from vestigo.errors import SchemaError
-from vestigo.query import And, Compare, Grouping, Query, Text
+from vestigo.query import And, Compare, Grouping, Not, Query, Text
 from vestigo.record import Batch, Cost, Log, NormalForm, Span, Usage
 from vestigo.storage.sqlite.bodies import Recent, pack_ids, unpack_ids
 from vestigo.testing import check_storage
@@ -220,11 +220,13 @@ def test_lists_and_charts_read_no_messages(storage):
 
     reader.db.authorizer = watch
     storage.find_traces(Query(project="default", filter=And((Compare("model", "=", "m"), Compare("cost", ">", 0.1)))))
+    storage.find_traces(Query(project="default", filter=Not(Compare("score.helpful", "exists"))))
     storage.aggregate(EVERYTHING, Grouping(by=("model",)))
     storage.values("model", EVERYTHING)
     reader.db.authorizer = None
     assert ("trace", "start_ns") in read
-    assert not {("body", "content"), ("span", "record")} & read
+    assert ("log", "score") in read
+    assert not {("body", "content"), ("span", "record"), ("log", "record")} & read
 
 
 @pytest.mark.parametrize(

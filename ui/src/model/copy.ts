@@ -103,7 +103,7 @@ function callSnippet(detail: SpanDetail, turns: readonly Turn[]): string {
 }
 
 function readSnippet(span: SpanRow, origin: string, project: string): string {
-  const address = `${origin}api/spans/${span.trace_id}/${span.span_id}?project=${encodeURIComponent(project)}`;
+  const address = `${origin.replace(/\/?$/, "/")}api/spans/${span.trace_id}/${span.span_id}?project=${encodeURIComponent(project)}`;
   return [
     `# ${line(span.name)}, by a key of Settings or \`vestigo keys\``,
     "import json",

@@ -60,7 +60,7 @@ export function Chat(props: ChatProps): VNode {
       {parts.old.length > 0 && (
         <>
           <div class="history">
-            <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+            <button type="button" class="opener" aria-expanded={open} onClick={() => setOpen(!open)}>
               <span class="sign" aria-hidden="true">
                 {open ? "▾" : "▸"}
               </span>
@@ -120,18 +120,18 @@ function System({ turn }: { turn: Turn }): VNode {
     );
   }
   return (
-    <section class="turn turn-system" aria-label="system">
+    <article class="turn turn-system" aria-label="system">
       <div class="turn-head">
         <b>system</b>
         <span class="muted">{sizeOf(turn)}</span>
       </div>
-      <button type="button" class="fold" aria-expanded={false} onClick={() => setOpen(true)}>
+      <button type="button" class="opener" aria-expanded={false} onClick={() => setOpen(true)}>
         <span class="sign" aria-hidden="true">
           ▸
         </span>
         <span class="one-line">{text.slice(0, 300).replaceAll(/\s+/g, " ") || "(empty)"}</span>
       </button>
-    </section>
+    </article>
   );
 }
 
@@ -154,7 +154,7 @@ export function TurnView(props: {
   ];
   const switchTo = (wanted: "text" | "raw"): void => setWay(way === wanted ? "drawn" : wanted);
   return (
-    <section class={`turn turn-${turn.role}`} aria-label={role}>
+    <article class={`turn turn-${turn.role}`} aria-label={role}>
       <div class="turn-head">
         <b>{role}</b>
         <span class="muted one-line">{note.filter(Boolean).join(" · ")}</span>
@@ -186,7 +186,7 @@ export function TurnView(props: {
           />
         )}
       </div>
-    </section>
+    </article>
   );
 }
 
@@ -274,7 +274,7 @@ function Folded({ name, text }: { name: string; text: string }): VNode {
   const [open, setOpen] = useState(false);
   return (
     <div>
-      <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+      <button type="button" class="opener" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span class="sign" aria-hidden="true">
           {open ? "▾" : "▸"}
         </span>

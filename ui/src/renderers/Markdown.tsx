@@ -59,9 +59,9 @@ function drawBlock(block: Block, at: number): VNode {
     case "paragraph":
       return <p key={at}>{block.inner.map(drawInline)}</p>;
     case "heading":
-      // headings of an answer are no headings of the page
+      // headings of an answer are no headings of the page, whose order they would break
       return (
-        <p key={at} class={`h h${block.depth}`} role="heading" aria-level={Math.min(6, block.depth + 3)}>
+        <p key={at} class={`h h${block.depth}`}>
           {block.inner.map(drawInline)}
         </p>
       );

@@ -48,7 +48,7 @@ function Folded({ frames, libraries }: { frames: readonly Frame[]; libraries: st
   const [open, setOpen] = useState(false);
   return (
     <div>
-      <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+      <button type="button" class="opener" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span class="sign" aria-hidden="true">
           {open ? "▾" : "▸"}
         </span>

@@ -64,7 +64,7 @@ export function ToolResult({ result, name }: { result: Result; name: string }): 
         {short ? (
           <span class="spread text">{value === "" ? "(empty)" : value}</span>
         ) : (
-          <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <button type="button" class="opener" aria-expanded={open} onClick={() => setOpen(!open)}>
             <span class="sign" aria-hidden="true">
               {open ? "▾" : "▸"}
             </span>

@@ -90,7 +90,7 @@ export function Value({ value, label, bare = false }: { value: unknown; label: s
   if (bare && plain) return <Render value={value} label={label} />;
   return (
     <div class="with-tools">
-      <div class="beside">
+      <div class="main-part">
         <Render value={value} label={label} />
       </div>
       <div class="tools">
@@ -128,7 +128,7 @@ function isPlain(value: unknown): boolean {
 
 function Fields({ fields }: { fields: readonly Field[] }): VNode {
   return (
-    <dl class="fields">
+    <dl class="flat-fields">
       {fields.map(([key, told]) => (
         <div key={key}>
           <dt>{key}</dt>

@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import { KEYS, type KeyPlace, shown } from "../keys";
 import { Dialog } from "../widgets/Dialog";
 
-const WHERE: Readonly<Record<KeyPlace, string>> = {
+export const WHERE: Readonly<Record<KeyPlace, string>> = {
   everywhere: "Everywhere",
   list: "Lists",
   tree: "A trace",

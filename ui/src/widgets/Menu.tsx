@@ -1,6 +1,6 @@
 // A button with a menu under it, by the browser's popover: a click beside it or Esc closes it, arrows move in it.
 import type { ComponentChildren, VNode } from "preact";
-import { useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface Item {
   label: ComponentChildren;
@@ -32,6 +32,10 @@ export function Menu(props: {
     element.style.top = `${at.bottom + 4}px`;
     element.style.left = `${Math.max(8, Math.min(at.left, innerWidth - element.offsetWidth - 8))}px`;
   };
+  // its width is known only once the items are there
+  useLayoutEffect(() => {
+    if (open) placeIt();
+  }, [open]);
   const move = (by: number): void => {
     const items = [...(menu.current?.querySelectorAll<HTMLElement>("[role^=menuitem]") ?? [])];
     const at = items.indexOf(document.activeElement as HTMLElement);

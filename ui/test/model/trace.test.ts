@@ -68,7 +68,7 @@ describe("a tree", () => {
     for (const columns of [circle, grown(100_000, (i) => i - 1), grown(3_000, () => 0)]) {
       const tree = build(columns);
       expect(new Set(tree.order).size).toBe(columns.count);
-      for (let at = 0; at < tree.count; at++) expect(tree.position[tree.order[at]!]).toBe(at);
+      expect(tree.order.every((index, at) => tree.position[index] === at)).toBe(true);
     }
     expect(build(grown(100_000, (i) => i - 1)).maxDepth).toBe(99_999);
   });

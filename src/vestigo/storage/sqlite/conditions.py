@@ -156,8 +156,10 @@ class Conditions:
             return _number(column, op, value)
         if field == "trace":
             return self._trace_of("trace.id", op, value)
-        if field.startswith("score."):
-            return UNKNOWN
+        if field.startswith("score."):  # a comparison with a missing score is false, so one of the name is there
+            scored = "log.project = trace.project AND log.trace_id = trace.trace_id AND log.score = ?"
+            exists = f"EXISTS (SELECT 1 FROM log WHERE {scored})"
+            return Condition(exists, (field.removeprefix("score."),), exact=op == "exists")
         found = self._span_field(field, op, value, "inner_")
         if field == "has" and value == "score":
             return UNKNOWN

@@ -140,7 +140,8 @@ function Which(props: { columns: Columns; side: "a" | "b"; onChange(): void }): 
         type="button"
         class="link"
         onClick={props.onChange}
-        aria-label={`another trace for ${side.toUpperCase()}`}
+        aria-label={`change ${side.toUpperCase()}`}
+        title="compare with another trace"
       >
         change
       </button>

@@ -16,6 +16,7 @@ import { Level } from "./parts";
 
 const AROUND_MS = 30_000;
 const SHOWN = 40;
+const LONG = 300;
 
 export function LogDetail({ row, onClose }: { row: LogRow; onClose(): void }): VNode {
   const failed = exceptionOf(row);
@@ -183,7 +184,11 @@ function Attribute({ name, value }: { name: string; value: unknown }): VNode {
     <div class="attribute">
       <span class="name mono">{name}</span>
       <span class="value mono">
-        <Filtering field={field} value={value} shown={text} />
+        {text.length > LONG ? (
+          <Text text={text} limit={1_000} />
+        ) : (
+          <Filtering field={field} value={value} shown={text} />
+        )}
       </span>
       <span class="doing">
         {filters && (

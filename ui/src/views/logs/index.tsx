@@ -11,6 +11,7 @@ import { link, place, setParams } from "../../url";
 import { Failure, Waiting } from "../../widgets/parts";
 import { Splitter } from "../../widgets/Splitter";
 import { Table, type Column } from "../../widgets/Table";
+import { LevelChart } from "./LevelChart";
 import { LogDetail } from "./LogDetail";
 import { KEPT_LIVE, useFeed, type Feed } from "./feed";
 import { Level, LevelChips, NoLogs } from "./parts";
@@ -108,6 +109,7 @@ export function Logs(): VNode {
           </button>
         )}
       </div>
+      {!feed.error && <LevelChart live={live} />}
       {feed.error && <Failure error={feed.error} onRetry={feed.reload} />}
       {openParam ? (
         <Splitter

@@ -95,7 +95,8 @@ export function NoLogs({ live }: { live: boolean }): VNode {
 
 from vestigo import Tracer, VestigoHandler
 
-tracer = Tracer("my-service", "${server}"${where})  # api_key="vst_..." unless it runs on this machine
+# api_key="vst_..." besides, unless the program runs on the server's machine
+tracer = Tracer("my-service", "${server}"${where})
 root = logging.getLogger()
 root.setLevel("INFO")
 root.addHandler(VestigoHandler(tracer))

@@ -73,7 +73,7 @@ export function AnswerBar(props: AnswerBarProps): VNode {
           }}
         />
         <div class="queue-moves">
-          <button type="button" class="button" disabled={props.first} onClick={props.onBack} aria-label="back">
+          <button type="button" class="button" disabled={props.first} onClick={props.onBack}>
             <kbd>b</kbd> back
           </button>
           <button type="button" class="button" onClick={props.onSkip}>

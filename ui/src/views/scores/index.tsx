@@ -38,10 +38,11 @@ export function Scores(): VNode {
           <button
             type="button"
             class="chip bare"
-            aria-label={`show scores of every name, not only ${name}`}
+            title={`show scores of every name, not only ${name}`}
             onClick={() => setParams({ name: null })}
           >
             name {name} <span aria-hidden="true">✕</span>
+            <span class="sr-only">, show every name</span>
           </button>
         )}
         <span class="spread" />

@@ -112,7 +112,7 @@ function Head({ id, rounds, whole }: { id: string; rounds: readonly Round[]; who
   const sign = group || whole ? "" : "+";
   return (
     <div class="head">
-      <h1 class="one-line">
+      <h1 class="one-line session-name">
         <a href={link({ view: "sessions" })}>Sessions</a> <span class="muted">/</span> {id}
       </h1>
       <Copy text={id} label="copy the session id" />
@@ -185,7 +185,7 @@ function RoundView({ round, scores }: { round: Round; scores: readonly ScoreRow[
         <div class="round-scores">
           {scores.slice(0, 20).map((score) => (
             <span key={score.score_id} class="chip" title={[score.author, score.comment].filter(Boolean).join(": ")}>
-              {score.name} <b>{score.value ?? score.label ?? ""}</b>
+              {score.name} <b>{scoreText(score)}</b>
             </span>
           ))}
         </div>
@@ -193,6 +193,9 @@ function RoundView({ round, scores }: { round: Round; scores: readonly ScoreRow[
     </>
   );
 }
+
+const scoreText = (score: ScoreRow): string =>
+  score.value === null ? (score.label ?? "") : String(Number(score.value.toPrecision(5)));
 
 /** Scores of the traces, asked for a page of traces at a time. */
 function useScores(rounds: readonly Round[]): ReadonlyMap<string, readonly ScoreRow[]> {

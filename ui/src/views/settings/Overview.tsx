@@ -3,6 +3,7 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { useAnswer } from "../../api/client";
+import { me } from "../../api/session";
 import type { Status } from "../../api/types";
 import { ago, bytes, count, moment, seconds } from "../../model/format";
 import { figureName, isSize, restOf, storageKind } from "../../model/status";
@@ -16,30 +17,23 @@ const EVERY_MS = 15_000;
 export function Overview(): VNode {
   const may = allowed("read", true);
   const answer = useAnswer(may ? "/api/status" : null, {}, { keep: true, everyMs: EVERY_MS });
-  if (!may) return <Denied scope="read" every what={WHAT} />;
+  if (!may)
+    return (
+      <>
+        <ServerPart version={me.value?.version ?? ""} />
+        <Denied scope="read" every what={WHAT} />
+      </>
+    );
   if (answer.error) return <Failed error={answer.error} scope="read" every what={WHAT} retry={answer.reload} />;
   if (!answer.data) return <Waiting />;
   return <Shown status={answer.data} />;
 }
 
 function Shown({ status }: { status: Status }): VNode {
-  const address = new URL(root, location.href).href;
   const storage = status.storage;
   return (
     <>
-      <Part title="Server">
-        <div class="stats">
-          <Stat label="version" value={status.version} />
-          <Stat
-            label="up for"
-            value={seconds(status.now_s - status.started_s)}
-            title={moment(String(Math.round(status.started_s * 1e3)) + "000000")}
-          />
-          <span class="stat">
-            address <b class="mono">{address}</b> <Copy text={address} label="copy the address" />
-          </span>
-        </div>
-      </Part>
+      <ServerPart version={status.version} startedS={status.started_s} nowS={status.now_s} />
       <Part title="Storage">
         <div class="stats">
           <Stat label="kind" value={storageKind(status.settings)} />
@@ -66,6 +60,27 @@ function Shown({ status }: { status: Status }): VNode {
       <InForce status={status} />
     </>
   );
+}
+
+function ServerPart({ version, startedS, nowS }: { version: string; startedS?: number; nowS?: number }): VNode {
+  const address = new URL(root, location.href).href;
+  return (
+    <Part title="Server">
+      <div class="stats">
+        <Stat label="version" value={version} />
+        {startedS !== undefined && nowS !== undefined && (
+          <Stat label="up for" value={seconds(nowS - startedS)} title={moment(nsOf(startedS))} />
+        )}
+        <span class="stat">
+          address <b class="mono">{address}</b> <Copy text={address} label="copy the address" />
+        </span>
+      </div>
+    </Part>
+  );
+}
+
+function nsOf(s: number): string {
+  return `${Math.round(s * 1e3)}000000`;
 }
 
 function Ingest({ status }: { status: Status }): VNode {
@@ -123,8 +138,7 @@ function Troubles({ status }: { status: Status }): VNode {
           <span class="fine" aria-hidden="true">
             ✓
           </span>{" "}
-          Nothing was dropped, rejected or failed since the start,{" "}
-          {ago(String(Math.round(status.started_s * 1e3)) + "000000")}.
+          Nothing was dropped, rejected or failed since the start, {ago(nsOf(status.started_s))}.
         </p>
       ) : (
         <table class="plain">

@@ -7,7 +7,7 @@ import { passwordError, userError } from "../../model/access";
 import { settingOf } from "../../model/status";
 import { place } from "../../url";
 import { Copy, Failure, toast, Waiting } from "../../widgets/parts";
-import { allowed, Denied, Failed, Part, TextField, useChange, useShown } from "./parts";
+import { allowed, Confirm, Denied, Failed, Part, TextField, useChange, useShown } from "./parts";
 import { MadePassword, RoleField, UserRow } from "./UserRow";
 import { You } from "./You";
 
@@ -181,11 +181,13 @@ function OfProject(): VNode {
   const answer = useAnswer("/api/roles", {}, { keep: true });
   const [user, setUser] = useState("");
   const [role, setRole] = useState("viewer");
+  const [leaving, setLeaving] = useState("");
   const change = useChange();
   const give = async (name: string, given: string): Promise<void> => {
     if (!(await change.run(() => send("PUT", "/api/roles", { user: name, role: given })))) return;
     toast(given ? `${name} is ${given} of ${project}` : `${name} has no role in ${project}`);
     setUser("");
+    setLeaving("");
     answer.reload();
   };
   const { shown, rest } = useShown(answer.data?.roles ?? [], 40);
@@ -214,7 +216,7 @@ function OfProject(): VNode {
               <td>{one.role}</td>
               <td class="doing">
                 {me.value?.name !== `user:${one.user}` && (
-                  <button type="button" class="link error" onClick={() => void give(one.user, "")}>
+                  <button type="button" class="link error" onClick={() => setLeaving(one.user)}>
                     Take away<span class="sr-only"> the role of {one.user}</span>
                   </button>
                 )}
@@ -223,6 +225,21 @@ function OfProject(): VNode {
           ))}
         </tbody>
       </table>
+      {leaving !== "" && (
+        <Confirm
+          title={`Take ${leaving} out of ${project}`}
+          name={leaving}
+          act="Take the role away"
+          change={change}
+          onClose={() => {
+            setLeaving("");
+            change.clear();
+          }}
+          onAct={() => void give(leaving, "")}
+        >
+          <p>At once {leaving} sees nothing of this project any more. The user itself stays.</p>
+        </Confirm>
+      )}
       {rest}
       <form
         class="form"

@@ -87,7 +87,18 @@ function Rates({ price }: { price: PriceRow }): VNode {
           {perMillion(rateFor(price, unit))}
         </td>
       ))}
-      <td class="muted further">{further.join("; ")}</td>
+      <td class="muted further">
+        {further.length > 0 && (
+          <details>
+            <summary>{further.length} more</summary>
+            <ul>
+              {further.map((one) => (
+                <li key={one}>{one}</li>
+              ))}
+            </ul>
+          </details>
+        )}
+      </td>
     </>
   );
 }
@@ -100,7 +111,7 @@ function RateHeads(): VNode {
           {name}
         </th>
       ))}
-      <th scope="col">further</th>
+      <th scope="col">other rates</th>
     </>
   );
 }

@@ -42,7 +42,7 @@ export function DetailAttributes({ detail, load }: { detail: SpanDetail; load(fi
       <div class="attributes-bar">
         {all > 15 && (
           <input
-            class="input spread"
+            class="input"
             type="search"
             placeholder={`find in ${count(all)} attributes`}
             aria-label="find in the attributes"
@@ -79,11 +79,11 @@ export function DetailAttributes({ detail, load }: { detail: SpanDetail; load(fi
         <div class="part-of">
           <h3>links</h3>
           {detail.links.slice(0, 50).map((one, at) => (
-            <div key={at} class="attribute">
+            <div key={at} class="attr-row">
               <a class="mono" href={link({ view: "trace", id: one.trace_id, params: { span: one.span_id } })}>
                 {one.span_id}
               </a>
-              <span class="told mono">
+              <span class="attr-value mono">
                 in {one.trace_id} {Object.keys(one.attributes).length > 0 && oneLine(one.attributes)}
               </span>
               <span />
@@ -120,22 +120,22 @@ function Row(props: {
     return link({ view: "traces", params: { q, of: "spans" }, keep: ["t", "order"] });
   };
   return (
-    <div class="attribute">
+    <div class="attr-row">
       <span class="key" title={row.key}>
         {props.name}
       </span>
       {long ? (
-        <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <button type="button" class="opener" aria-expanded={open} aria-label={row.key} onClick={() => setOpen(!open)}>
           <span class="sign" aria-hidden="true">
             {open ? "▾" : "▸"}
           </span>
           <span class="one-line mono">{open ? "" : text.slice(0, SHORT).replaceAll(/\s+/g, " ")}</span>
         </button>
       ) : term === null ? (
-        <span class="told mono">{text === "" ? "(empty)" : text}</span>
+        <span class="attr-value mono">{text === "" ? "(empty)" : text}</span>
       ) : (
         <a
-          class="told mono"
+          class="attr-value mono"
           href={list(false)}
           title={`${term}\nAlt-click: -${term}`}
           onClick={(event) => {

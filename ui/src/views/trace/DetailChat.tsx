@@ -117,7 +117,7 @@ function Offered({ tools }: { tools: readonly unknown[] }): VNode {
   const names = tools.slice(0, 40).map((tool) => (isNamed(tool) ? tool.name : "?"));
   return (
     <div class="part-of">
-      <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+      <button type="button" class="opener" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span class="sign" aria-hidden="true">
           {open ? "▾" : "▸"}
         </span>
@@ -168,7 +168,11 @@ function ToolSpan({ detail, turns }: { detail: SpanDetail; turns: readonly Turn[
   return (
     <>
       <PartOf name={`arguments${call?.id ? ` · ${call.id}` : ""}`}>
-        {args === undefined ? <p class="muted">none were recorded</p> : <Value value={args} label="arguments" />}
+        {args === undefined || isEmpty(args) ? (
+          <p class="muted">{args === undefined ? "none were recorded" : "none"}</p>
+        ) : (
+          <Value value={args} label="arguments" />
+        )}
       </PartOf>
       <PartOf name="result">
         {value !== undefined ? (
@@ -187,6 +191,9 @@ function ToolSpan({ detail, turns }: { detail: SpanDetail; turns: readonly Turn[
     </>
   );
 }
+
+const isEmpty = (value: unknown): boolean =>
+  value === null || value === "" || (typeof value === "object" && Object.keys(value).length === 0);
 
 function Retrieval(props: { detail: SpanDetail; documents: readonly Document[]; turns: readonly Turn[] }): VNode {
   const { detail, documents, turns } = props;
@@ -238,7 +245,7 @@ function Silent({ detail }: { detail: SpanDetail }): VNode {
       )}
       {groups.length > 0 && (
         <PartOf name="below it">
-          <div class="below">
+          <div class="below-list">
             {groups.slice(0, 30).map((group) => (
               <a key={`${group.name} ${group.kind}`} href={spanLink(span.trace_id, group.spanId)}>
                 <Kind kind={group.kind} failed={group.failed > 0} />
@@ -262,9 +269,9 @@ function Silent({ detail }: { detail: SpanDetail }): VNode {
       {short.length > 0 && (
         <PartOf name="told of itself">
           {short.map(([key, value]) => (
-            <div key={key} class="attribute">
+            <div key={key} class="attr-row">
               <span class="key">{key}</span>
-              <span class="told">{String(value)}</span>
+              <span class="attr-value">{String(value)}</span>
               <span />
             </div>
           ))}

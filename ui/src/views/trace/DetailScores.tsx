@@ -22,8 +22,11 @@ export interface Score {
   readonly ofTrace?: boolean;
 }
 
-const told = (value: unknown): string =>
-  value === null || value === undefined ? "" : typeof value === "object" ? jsonText(value, 0) : String(value);
+function told(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(Number(value.toPrecision(6)));
+  return typeof value === "object" ? jsonText(value, 0) : String(value);
+}
 
 export function scoresOf(detail: SpanDetail): Score[] {
   return detail.logs

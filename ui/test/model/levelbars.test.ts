@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import type { Histogram } from "../../src/api/types";
+import { barAt, barsOf, momentAt, windowParam } from "../../src/model/levelbars";
+
+const found: Histogram = {
+  step_ns: "1000000000",
+  times_ns: ["10000000000", "11000000000", "12000000000"],
+  levels: [
+    { level: "info", counts: [8, 0, 1] },
+    { level: "error", counts: [2, 0, 0] },
+  ],
+  logs_read: 11,
+  complete: true,
+  read_from_ns: "10000000000",
+};
+
+test("bars stack by level, the worst at the bottom", () => {
+  const bars = barsOf(found, undefined, 300, 50);
+  expect([bars.fromMs, bars.toMs, bars.highest]).toEqual([10_000, 13_000, 10]);
+  expect(bars.totals).toEqual([10, 0, 1]);
+  expect(bars.levels.map(({ id, count }) => [id, count])).toEqual([
+    ["error", 2],
+    ["info", 9],
+  ]);
+  expect(bars.levels[0]!.path).toBe("M0 50V40H99V50Z");
+  expect(bars.levels[1]!.path).toBe("M0 40V0H99V40ZM200 50V45H299V50Z");
+});
+
+test("the axis shows the whole window, and a bar that is seldom stays visible", () => {
+  const bars = barsOf({ ...found, levels: [{ level: "error", counts: [1, 0, 999] }] }, [0, 20_000], 200, 50);
+  expect(bars.levels[0]!.path.startsWith("M100 50V48H109V50Z")).toBe(true);
+  expect(momentAt(bars, 0.5)).toBe(10_000);
+  expect(momentAt(bars, 2)).toBe(20_000);
+});
+
+test("a point is a bar by division", () => {
+  const bars = barsOf(found, [0, 20_000], 200, 50);
+  expect([9_999, 10_000, 12_999, 13_000].map((ms) => barAt(bars, ms))).toEqual([-1, 0, 2, -1]);
+});
+
+test("nothing makes no bars", () => {
+  const bars = barsOf({ ...found, times_ns: [], levels: [], logs_read: 0 }, undefined, 100, 50);
+  expect([bars.highest, bars.levels.length, barAt(bars, 5)]).toEqual([0, 0, -1]);
+});
+
+test("a dragged window is the same from either side, and never empty", () => {
+  expect(windowParam(20.7, 10.2)).toBe("10-21");
+  expect(windowParam(5, 5)).toBe("5-6");
+});
