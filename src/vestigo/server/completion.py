@@ -28,6 +28,7 @@ _OPS: Final = {
     "text": (":", "=", "!=", "~", ":*"),
     "number": (">", ">=", "<", "<=", "=", ":*"),
 }
+_THEN: Final = {"word": ":", "text": ":", "number": ">"}
 _FIXED: Final[dict[str, tuple[str, ...]]] = {
     "kind": get_args(Kind),
     "status": tuple(status.lower() for status in get_args(Status)),
@@ -51,6 +52,8 @@ class Suggestion(Struct, kw_only=True):
     text: str
     """What takes the place of the text from `start` to `end`."""
     kind: Literal["field", "operator", "value", "scope"]
+    then: str = ""
+    """The comparison that usually follows a field."""
     count: float | None = None
     """Spans in the window that have this value."""
 
@@ -113,7 +116,11 @@ def suggestions(storage: Storage, query: Query, word: Word) -> list[Suggestion]:
 
 def _fields(typed: str) -> list[Suggestion]:
     prefix = typed.lower()
-    items = [Suggestion(text=name, kind="field") for name in (*FIELDS, *PREFIXES) if name.startswith(prefix)]
+    items = [
+        Suggestion(text=name, kind="field", then=_THEN[FIELDS[name]] if name in FIELDS else "")
+        for name in (*FIELDS, *PREFIXES)
+        if name.startswith(prefix)
+    ]
     items += [Suggestion(text=scope, kind="scope") for scope in _SCOPES if scope.startswith(prefix)]
     try:
         ops = _OPS[check_field(typed)]

@@ -697,6 +697,8 @@ export interface Suggestion {
   /** What takes the place of the text from `start` to `end`. */
   readonly text: string;
   readonly kind: "field" | "operator" | "scope" | "value";
+  /** The comparison that usually follows a field. */
+  readonly then: string;
   /** Spans in the window that have this value. */
   readonly count: number | null;
 }

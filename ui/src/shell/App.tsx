@@ -102,7 +102,7 @@ export function App(): VNode {
       </header>
       <main class="main" id="main" tabIndex={-1}>
         <h1 class="sr-only">{VIEWS[now.view].title}</h1>
-        {project === "" && now.view !== "settings" ? <NoProject /> : <Lazy view={now.view} />}
+        {project === "" && now.view !== "settings" ? <NoProject /> : <Lazy key={now.view} view={now.view} />}
       </main>
       {sheet.value && <KeySheet onClose={() => (sheet.value = false)} />}
       {palette.value && <Palette onClose={() => (palette.value = false)} />}

@@ -8,6 +8,13 @@ import { Dialog } from "../widgets/Dialog";
 import { toast } from "../widgets/parts";
 import { VIEWS } from "./views";
 
+interface Item {
+  label: string;
+  kind: string;
+  act(): void;
+  forget?(): void;
+}
+
 interface Saved {
   name: string;
   /** Below the page's root, so that it holds behind another prefix. */
@@ -32,47 +39,50 @@ export function Palette({ onClose }: { onClose(): void }): VNode {
   const [at, setAt] = useState(0);
   const [saved, setSaved] = useState(savedViews);
   const now = place.value;
-  const wanted = text.trim().toLowerCase();
-  const id = /^(?:[0-9a-f]{32})$/.exec(wanted.replaceAll("-", ""))?.[0];
   const keep = (views: Saved[]): void => {
     setSaved(views);
     remember("views", JSON.stringify(views));
   };
-  const items: { label: string; kind: string; act(): void; forget?(): void }[] = [];
-  if (id) items.push({ label: `trace ${id}`, kind: "trace", act: () => go(link({ view: "trace", id })) });
-  for (const view of saved)
-    items.push({
-      label: view.name,
-      kind: "saved view",
-      act: () => go(root + view.path),
-      forget: () => keep(saved.filter((one) => one !== view)),
-    });
-  for (const view of PAGES)
-    items.push({ label: VIEWS[view].title, kind: "page", act: () => go(link({ view, keep: ["t", "q"] })) });
-  for (const name of projects.value)
-    if (name !== now.project)
-      items.push({ label: name, kind: "project", act: () => go(link({ view: "traces", project: name })) });
-  const found = items.filter((item) => item.kind === "trace" || item.label.toLowerCase().includes(wanted));
-  if (wanted !== "" && !id) {
-    const name = text.trim();
-    found.push({
-      label: `filter traces: ${name}`,
-      kind: "filter",
-      act: () => go(link({ view: "traces", params: { q: name } })),
-    });
-    found.push({
-      label: `save this view as “${name}”`,
-      kind: "save",
-      act: () => {
-        const path = (location.pathname + location.search).slice(root.length);
-        keep([...saved.filter((one) => one.name !== name), { name, path }]);
-        toast("view saved; Ctrl K finds it");
-      },
-    });
-  }
+  const itemsOf = (typed: string): Item[] => {
+    const wanted = typed.trim().toLowerCase();
+    const id = /^(?:[0-9a-f]{32})$/.exec(wanted.replaceAll("-", ""))?.[0];
+    const items: Item[] = [];
+    if (id) items.push({ label: `trace ${id}`, kind: "trace", act: () => go(link({ view: "trace", id })) });
+    for (const view of saved)
+      items.push({
+        label: view.name,
+        kind: "saved view",
+        act: () => go(root + view.path),
+        forget: () => keep(saved.filter((one) => one !== view)),
+      });
+    for (const view of PAGES)
+      items.push({ label: VIEWS[view].title, kind: "page", act: () => go(link({ view, keep: ["t", "q"] })) });
+    for (const name of projects.value)
+      if (name !== now.project)
+        items.push({ label: name, kind: "project", act: () => go(link({ view: "traces", project: name })) });
+    const found = items.filter((item) => item.kind === "trace" || item.label.toLowerCase().includes(wanted));
+    if (wanted !== "" && !id) {
+      const name = typed.trim();
+      found.push({
+        label: `filter traces: ${name}`,
+        kind: "filter",
+        act: () => go(link({ view: "traces", params: { q: name } })),
+      });
+      found.push({
+        label: `save this view as “${name}”`,
+        kind: "save",
+        act: () => {
+          const path = (location.pathname + location.search).slice(root.length);
+          keep([...saved.filter((one) => one.name !== name), { name, path }]);
+          toast("view saved; Ctrl K finds it");
+        },
+      });
+    }
+    return found;
+  };
+  const found = itemsOf(text);
   const chosen = Math.min(at, found.length - 1);
-  const act = (i: number): void => {
-    const item = found[i];
+  const act = (item: Item | undefined): void => {
     if (!item) return;
     onClose();
     item.act();
@@ -97,8 +107,11 @@ export function Palette({ onClose }: { onClose(): void }): VNode {
         onKeyDown={(event) => {
           if (event.key === "ArrowDown") setAt(Math.min(chosen + 1, found.length - 1));
           else if (event.key === "ArrowUp") setAt(Math.max(0, chosen - 1));
-          else if (event.key === "Enter") act(chosen);
-          else return;
+          else if (event.key === "Enter") {
+            // what is typed counts, not what was last drawn
+            const now = itemsOf(event.currentTarget.value);
+            act(now[Math.min(at, now.length - 1)]);
+          } else return;
           event.preventDefault();
         }}
       />
@@ -109,7 +122,7 @@ export function Palette({ onClose }: { onClose(): void }): VNode {
             id={`palette-${i}`}
             role="option"
             aria-selected={i === chosen}
-            onClick={() => act(i)}
+            onClick={() => act(item)}
           >
             <span class="one-line">{item.label}</span>
             <span class="spread" />

@@ -54,8 +54,9 @@ export function FilterBox({ hint = "kind:llm latency>2s -status:error" }: { hint
     const item = told?.items[at];
     if (!item || !told) return;
     const whole = item.kind === "value" || item.text.endsWith(":*");
-    const next = text.slice(0, told.start) + item.text + (whole ? " " : "") + text.slice(told.end);
-    const caret = told.start + item.text.length + (whole ? 1 : 0);
+    const put = item.text + (whole ? " " : item.then);
+    const next = text.slice(0, told.start) + put + text.slice(told.end);
+    const caret = told.start + put.length;
     setText(next);
     setChosen(-1);
     ask(next, caret);
