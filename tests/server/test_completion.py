@@ -38,6 +38,8 @@ def test_the_beginning_of_a_field_offers_its_fields(complete):
     assert texts(complete("kind:llm -(tok"))[:1] == ["tokens"]
     assert texts(complete("latency"))[:2] == ["latency>", "latency>="]
     assert texts(complete("an")) == ["any("]
+    follows = {item["text"]: item["then"] for item in complete("")["items"]}
+    assert (follows["kind"], follows["name"], follows["latency"]) == (":", ":", ">")
 
 
 def test_a_field_offers_its_values_with_counts(complete):
