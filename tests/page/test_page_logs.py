@@ -85,7 +85,7 @@ def test_all_of_it_is_scrolled_with_few_elements(visit):
 
 def test_a_dragged_piece_of_the_chart_is_the_window(visit):
     page = logs(visit, "t=7d")
-    box = page.locator(".level-chart .bars").bounding_box()
+    box = page.locator(".histogram .bars").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 10)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.95, box["y"] + 10, steps=4)
