@@ -2,13 +2,14 @@
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 import { useAnswer } from "../../api/client";
+import type { Histogram as Counted } from "../../api/types";
 import { clockMs, count, toMs } from "../../model/format";
 import { LEVELS } from "../../model/logs";
 import { place, setParams, timeBounds, timeWindow } from "../../url";
 import { Histogram } from "../../widgets/Histogram";
 import { Level } from "./parts";
 
-const LIVE_MS = 15_000;
+const LIVE_MS = 30_000;
 
 export function LevelChart({ live }: { live: boolean }): VNode | null {
   const { q, t } = place.value.params;
@@ -27,7 +28,7 @@ export function LevelChart({ live }: { live: boolean }): VNode | null {
         const counts = found.levels.find(({ level }) => level === id)?.counts;
         return counts ? [{ id, label: id, counts }] : [];
       }),
-      window: t === "all" ? undefined : timeBounds(t),
+      window: windowOf(found, t),
     };
   }, [found, t]);
   if (!found || !shown) return null;
@@ -53,4 +54,11 @@ export function LevelChart({ live }: { live: boolean }): VNode | null {
       )}
     </Histogram>
   );
+}
+
+/** The axis begins where counting began: what was not read must not look like nothing. */
+function windowOf(found: Counted, t: string | undefined): readonly [number, number] | undefined {
+  if (t === "all") return undefined;
+  const [from, to] = timeBounds(t);
+  return found.complete ? [from, to] : [toMs(found.read_from_ns), to];
 }

@@ -125,8 +125,8 @@ export function AuditLog(): VNode {
         )}
         <p class="buttons">
           {before > 0 && (
-            <button type="button" class="button" onClick={() => history.back()}>
-              ‹ Newer
+            <button type="button" class="button" onClick={() => setParams({ before: null })}>
+              ‹ Newest
             </button>
           )}
           {entries.length === PAGE && (
