@@ -3,7 +3,7 @@
 import type { SpanDetail, SpanRow, WholeTrace } from "../api/types";
 import { count, milliseconds, moment, usd } from "./format";
 import { jsonText, unwrapped } from "./json";
-import { type Part, partText, type Turn, turnsOf } from "./messages";
+import { isAnswered, type Part, partText, type Turn, turnsOf } from "./messages";
 
 export function spanJson(detail: SpanDetail): string {
   return jsonText(detail);
@@ -13,7 +13,9 @@ export function spanMarkdown(detail: SpanDetail): string {
   const { span } = detail;
   const lines = [`## ${line(span.name)}`, "", summary(span), ""];
   if (span.error_message) lines.push(`**Error:** ${line(span.error_message)}`, "");
-  for (const turn of turnsOf(detail.messages)) lines.push(`### ${turn.role}`, "", ...turn.parts.map(partMarkdown), "");
+  // results stand below their calls
+  for (const turn of turnsOf(detail.messages).filter((one) => !isAnswered(one)))
+    lines.push(`### ${turn.role}`, "", ...turn.parts.map(partMarkdown), "");
   for (const event of detail.events) {
     lines.push(`### event: ${line(event.name)}`, "", fenced(jsonText(event.attributes), "json"), "");
   }
@@ -50,9 +52,13 @@ export function traceMarkdown(whole: WholeTrace): string {
     lines.push(told.filter(Boolean).join(" · "), "");
     if (trace.error_message) lines.push(`**Error:** ${line(trace.error_message)}`, "");
   }
-  const waiting = (below.get("") ?? []).map((span) => ({ span, depth: 0 })).toReversed();
+  // below the roots lie all spans once more: those that name each other as parents hang below nothing, and come last
+  const waiting = [...(below.get("") ?? []), ...spans].map((span) => ({ span, depth: 0 })).toReversed();
+  const seen = new Set<SpanRow>();
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { span, depth } = next;
+    if (seen.has(span)) continue;
+    seen.add(span);
     const indent = "  ".repeat(Math.min(depth, 30));
     lines.push(`${indent}- ${span.status === "ERROR" ? "✕ " : ""}**${line(span.name)}** ${summary(span)}`);
     if (span.error_message) lines.push(`${indent}  - error: ${line(span.error_message)}`);

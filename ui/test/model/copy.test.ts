@@ -141,7 +141,6 @@ test("Markdown of a span: texts are quoted, code is fenced by more marks than it
     "### system",
     "### user",
     "### assistant",
-    "### tool",
     "### assistant",
     "### attributes",
   ]);
@@ -164,6 +163,8 @@ test("Markdown of a trace is its tree; spans without their parent are at the lef
     "  - ✕ **x # heading ",
     "    - error: x",
     "- **chat gpt-4o** ll",
+    "- **chat gpt-4o** ll",
+    "  - **chat gpt-4o** ",
     "",
     "(the first 5 spans)",
     "",

@@ -37,7 +37,10 @@ export function Session(): VNode {
   const move = (to: number): void => {
     const at = Math.max(0, Math.min(rounds.length - 1, to));
     setSelected(at);
-    document.getElementById(`round-${at}`)?.scrollIntoView({ block: "nearest" });
+    const show = (): void => document.getElementById(`round-${at}`)?.scrollIntoView({ block: "nearest" });
+    show();
+    // once more when what came near is drawn and has its height
+    setTimeout(show, 60);
   };
   useKeys("list", {
     down: () => move(selected + 1),

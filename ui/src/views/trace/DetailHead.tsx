@@ -12,6 +12,7 @@ export function DetailHead({ detail }: { detail: SpanDetail }): VNode {
   const { span, normal } = detail;
   const usage = normal.usage ?? undefined;
   const failed = span.status === "ERROR";
+  const unusual = (normal.finish_reasons ?? []).filter((reason) => !USUAL.has(reason.toLowerCase()));
   return (
     <div class="detail-head">
       <div class="detail-title">
@@ -45,6 +46,17 @@ export function DetailHead({ detail }: { detail: SpanDetail }): VNode {
           </span>
         )}
         <Cost detail={detail} />
+        {unusual.length > 0 && (
+          <span title="why the model stopped">
+            stopped by <b>{unusual.join(", ")}</b>
+          </span>
+        )}
+        {normal.prompt_name && (
+          <span title="the prompt that was used">
+            prompt {normal.prompt_name}
+            {normal.prompt_version && ` ${normal.prompt_version}`}
+          </span>
+        )}
         {span.session_id !== null && (
           <a href={link({ view: "session", id: span.session_id })} class="one-line" title={span.session_id}>
             session {span.session_id}
@@ -61,6 +73,18 @@ export function DetailHead({ detail }: { detail: SpanDetail }): VNode {
     </div>
   );
 }
+
+const USUAL: ReadonlySet<string> = new Set([
+  "stop",
+  "end_turn",
+  "tool_calls",
+  "tool_call",
+  "tool_use",
+  "tool-calls",
+  "function_call",
+  "completed",
+  "stop_sequence",
+]);
 
 function errorText(detail: SpanDetail): string {
   const type = detail.attributes["error.type"];
