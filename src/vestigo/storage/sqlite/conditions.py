@@ -156,10 +156,8 @@ class Conditions:
             return _number(column, op, value)
         if field == "trace":
             return self._trace_of("trace.id", op, value)
-        if field.startswith("score."):  # a comparison with a missing score is false, so one of the name is there
-            scored = "log.project = trace.project AND log.trace_id = trace.trace_id AND log.score = ?"
-            exists = f"EXISTS (SELECT 1 FROM log WHERE {scored})"
-            return Condition(exists, (field.removeprefix("score."),), exact=op == "exists")
+        if field.startswith("score."):
+            return _scored("log.project = trace.project AND log.trace_id = trace.trace_id", field, op)
         found = self._span_field(field, op, value, "inner_")
         if field == "has" and value == "score":
             return UNKNOWN
@@ -200,8 +198,16 @@ class Conditions:
             return _has(table, op, value)
         if field == "error":
             return _text(f"{table}.error", op, value)
+        return self._span_key(field, op, value, table)
+
+    def _span_key(self, field: str, op: Op, value: Scalar, table: str) -> Condition:
+        """`attr.KEY`, `score.NAME` and all else."""
         if field.startswith("attr.") and op == "=":
             return self._attribute(field[5:], value, table)
+        if field.startswith("score."):
+            trace_id = f"(SELECT trace_id FROM trace WHERE id = {table}.trace)"
+            log = f"log.project = {table}.project AND log.trace_id = {trace_id} AND log.span_id = {table}.span_id"
+            return _scored(log, field, op)
         return UNKNOWN
 
     def _trace_of(self, column: str, op: Op, value: Scalar) -> Condition:
@@ -334,6 +340,12 @@ def _id_bytes(value: Scalar) -> bytes | None:
 
 def _text(column: str, op: Op, value: Scalar) -> Condition:
     return Condition(f"({column} IS NOT NULL AND vestigo_compare({column}, ?, ?))", _checked(op, value))
+
+
+def _scored(log: str, field: str, op: Op) -> Condition:
+    """A comparison with a missing score is false, so one of the name is there."""
+    exists = f"EXISTS (SELECT 1 FROM log WHERE {log} AND log.score = ?)"
+    return Condition(exists, (field.removeprefix("score."),), exact=op == "exists")
 
 
 def _has(table: str, op: Op, value: Scalar) -> Condition:
