@@ -56,11 +56,18 @@ function One(props: { document: Document; place: number; range: readonly [number
           </span>
         </div>
         {document.content !== "" && <Text text={document.content} limit={400} />}
-        {rest && !open && <div class="muted one-line mono">{oneLine(document.rest, 160)}</div>}
+        {rest && !open && <div class="muted one-line mono">{oneLine(briefOf(document.rest), 160).slice(1, -1)}</div>}
         {open && <JsonView value={document.rest} label={`document ${place}`} />}
       </div>
     </div>
   );
+}
+
+/** What is told beside the content; of metadata alone what is in them. */
+function briefOf(rest: Document["rest"]): unknown {
+  const names = Object.keys(rest);
+  const metadata = rest["metadata"];
+  return names.length === 1 && typeof metadata === "object" && metadata !== null ? metadata : rest;
 }
 
 function titleOf(document: Document): string {

@@ -115,7 +115,7 @@ async function draw(more: Partial<SpanDetail> = {}): Promise<{ box: HTMLElement;
   const told = { ...made, span: { ...made.span, span_id: number.toString(16).padStart(16, "0") } };
   answers[spanPath(told.span.span_id)] = told;
   const box = show(<Detail traceId={TRACE} spanId={told.span.span_id} kind={told.span.kind} />);
-  await settle();
+  await settle(100);
   await settle();
   return { box, told };
 }

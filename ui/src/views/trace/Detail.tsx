@@ -1,7 +1,7 @@
 // One span beside the waterfall: what it is and cost, and tabs with what was said, all of it raw, its attributes,
 // events and scores. The tab stands in the address and is remembered for each kind of span.
 import type { VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { getHref, useAnswer } from "../../api/client";
 import type { SpanDetail } from "../../api/types";
 import { useKeys } from "../../keys";
@@ -30,13 +30,16 @@ const tabOf = (kind: string): TabName => {
 /** How long the old span stays, dimmed, while the new one is on its way. */
 const DIM_MS = 100;
 const OPEN_MS = 2_500;
+/** Choices closer together than this are a run. */
+const RUN_MS = 180;
+const CALM_MS = 80;
 
 export function Detail({ traceId, spanId, kind = "span" }: { traceId: string; spanId: string; kind?: string }): VNode {
   const [everyMs, setEveryMs] = useState<number | undefined>(undefined);
   const answer = useAnswer(
     "/api/spans/{trace_id}/{span_id}",
     {},
-    { pathParams: { trace_id: traceId, span_id: spanId }, keep: true, ...(everyMs ? { everyMs } : {}) },
+    { pathParams: useCalm(traceId, spanId), keep: true, ...(everyMs ? { everyMs } : {}) },
   );
   const { data, error } = answer;
   const old = data !== undefined && (data.span.span_id !== spanId || data.span.trace_id !== traceId);
@@ -127,6 +130,25 @@ function withWhole(detail: SpanDetail, whole: Readonly<Record<string, unknown>>)
   }
   const cut = detail.cut.filter((one) => !Object.hasOwn(whole, one.field));
   return { ...detail, attributes, messages, events, links, cut };
+}
+
+/**
+ * The span to ask for: at once when one is chosen, and the last one when a held key runs through many. Else each would
+ * be asked of the server and given up again, thirty times a second.
+ */
+function useCalm(traceId: string, spanId: string): { trace_id: string; span_id: string } {
+  const [calm, setCalm] = useState({ trace_id: traceId, span_id: spanId });
+  const changedMs = useRef(-RUN_MS);
+  useEffect(() => {
+    const nowMs = performance.now();
+    const runs = nowMs - changedMs.current < RUN_MS;
+    changedMs.current = nowMs;
+    const settle = (): void => setCalm({ trace_id: traceId, span_id: spanId });
+    if (!runs) return settle();
+    const timer = setTimeout(settle, CALM_MS);
+    return () => clearTimeout(timer);
+  }, [traceId, spanId]);
+  return calm;
 }
 
 /** Whether DIM_MS have passed since the key last changed. */
