@@ -1,71 +1,65 @@
-// The whole trace in a strip: depth downwards, time to the right, and per pixel one kind. Counted once for a trace and a
-// width; what is drawn are rectangles of one kind that touch.
-import { FAILED, NO_SPAN, type Tree } from "./trace";
+// The whole trace as rectangles in at most twelve lanes, one for each depth; neighbours of one kind are merged for each
+// pixel. Made once for a trace and a width, never while one scrolls. Pure: the canvas is the widget's.
+import { FAILED, type Trace } from "./trace";
+import { endOf } from "./trace";
+import type { Window } from "./timeline";
 
-export const LANES = 12;
-
-export interface Box {
-  readonly lane: number;
-  readonly x: number;
-  readonly width: number;
-  /** A place in `kinds`; -1 for failed spans. */
-  readonly kind: number;
-}
+export const MOST_LANES = 12;
 
 export interface Overview {
   readonly lanes: number;
-  readonly boxes: readonly Box[];
+  /** Four numbers each: lane, left and right in pixels, and the index of the kind, or ERROR_CODE. */
+  readonly boxes: Int32Array;
 }
 
-/** Spans of deeper lanes share the last one. A failed span is drawn over others of its lane. */
-export function boxes(tree: Tree, widthPx: number): Overview {
+export const ERROR_CODE = 255;
+
+export function overviewOf(trace: Trace, whole: Window, widthPx: number, now: number): Overview {
   const width = Math.max(1, Math.floor(widthPx));
-  const lanes = Math.min(LANES, tree.maxDepth + 1);
-  // 0 nothing, 1 failed, 2 + kind
-  const cells = new Uint8Array(lanes * width);
-  const until = new Int32Array(lanes).fill(-1);
-  const lastKind = new Int32Array(lanes).fill(-1);
-  const scale = width / tree.length;
-  const { columns } = tree;
-  for (let pass = 0; pass < 2; pass++) {
-    until.fill(-1);
-    lastKind.fill(-1);
-    for (let index = 0; index < columns.count; index++) {
-      const at = tree.position[index]!;
-      const failed = (tree.flags[at]! & FAILED) !== 0;
-      if (failed !== (pass === 1)) continue;
-      const lane = Math.min(tree.depth[at]!, lanes - 1);
-      const value = failed ? 1 : Math.min(255, 2 + columns.kind[index]!);
-      let x = Math.min(width - 1, Math.max(0, Math.floor(tree.from[at]! * scale)));
-      const stop = Math.min(width, Math.max(x + 1, Math.ceil(tree.to[at]! * scale)));
-      // columns are by start: what the last of the kind has covered need not be painted again
-      if (lastKind[lane] === value) x = Math.max(x, until[lane]!);
-      if (x < stop) cells.fill(value, lane * width + x, lane * width + stop);
-      if (lastKind[lane] !== value || stop > until[lane]!) until[lane] = stop;
-      lastKind[lane] = value;
-    }
+  const level = levels(trace);
+  let deepest = 0;
+  for (const depth of level) if (depth > deepest) deepest = depth;
+  const lanes = Math.min(MOST_LANES, deepest + 1);
+  const lane = (depth: number): number => (deepest < MOST_LANES ? depth : Math.floor((depth * lanes) / (deepest + 1)));
+  const pixels = new Uint8Array(lanes * width);
+  const scale = width / (whole.to - whole.from);
+  const paint = (place: number, code: number): void => {
+    const node = trace.node[place]!;
+    const left = Math.max(0, Math.min(width - 1, Math.floor((trace.start[node]! - whole.from) * scale)));
+    const right = Math.max(left + 1, Math.min(width, Math.round((endOf(trace, place, now) - whole.from) * scale)));
+    const row = lane(level[place]!) * width;
+    if (right - left === 1) pixels[row + left] = code;
+    else pixels.fill(code, row + left, row + right);
+  };
+  for (let place = 0; place < trace.places; place += 1) {
+    const node = trace.node[place]!;
+    if (node >= 0 && !(trace.flags[node]! & FAILED)) paint(place, Math.min(254, trace.kind[node]! + 1));
   }
-  const found: Box[] = [];
-  for (let lane = 0; lane < lanes; lane++)
-    for (let x = 0; x < width;) {
-      const value = cells[lane * width + x]!;
-      let stop = x + 1;
-      while (stop < width && cells[lane * width + stop] === value) stop++;
-      if (value !== 0) found.push({ lane, x, width: stop - x, kind: value === 1 ? -1 : value - 2 });
-      x = stop;
-    }
-  return { lanes, boxes: found };
+  // errors last: they are what one looks for, and a pixel has room for one
+  for (const place of trace.errors) paint(place, ERROR_CODE);
+  return { lanes, boxes: boxesOf(pixels, lanes, width) };
 }
 
-/** The strip in words. */
-export function told(tree: Tree): string {
-  const counts = new Map<string, number>();
-  for (let at = 0; at < tree.count; at++) {
-    const index = tree.order[at]!;
-    if (index === NO_SPAN) continue;
-    const kind = tree.columns.kinds[tree.columns.kind[index]!] ?? "span";
-    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+/** How deep each place is among spans; groups are no level of their own. */
+function levels(trace: Trace): Int32Array {
+  const level = new Int32Array(trace.places);
+  for (let place = 0; place < trace.places; place += 1) {
+    const above = trace.up[place]!;
+    level[place] = above < 0 ? 0 : level[above]! + (trace.node[above]! < 0 ? 0 : 1);
   }
-  const parts = [...counts].sort((a, b) => b[1] - a[1]).map(([kind, many]) => `${many} ${kind}`);
-  return `${tree.totals.spans} spans, ${tree.maxDepth + 1} deep: ${parts.join(", ")}; ${tree.totals.errors} failed`;
+  return level;
+}
+
+function boxesOf(pixels: Uint8Array, lanes: number, width: number): Int32Array {
+  const boxes: number[] = [];
+  for (let lane = 0; lane < lanes; lane += 1) {
+    const row = lane * width;
+    for (let x = 0; x < width;) {
+      const code = pixels[row + x]!;
+      const left = x;
+      while (x < width && pixels[row + x] === code) x += 1;
+      if (code !== 0) boxes.push(lane, left, x, code === ERROR_CODE ? ERROR_CODE : code - 1);
+    }
+  }
+  return Int32Array.from(boxes);
 }

@@ -1,176 +1,189 @@
-// Which rows of a trace are shown: folds, runs of like siblings that are one row, and what a search leaves over.
-// Counted anew when a fold or the search changes, never while one scrolls or moves the selection.
-import { type Tree, kindAt, nameAt } from "./trace";
+// Which places of a trace are rows on the screen: folds, the modes of the search, and steps from one row to another.
+// Folds and searches walk the tree once; moving, selecting and scrolling only look things up.
+import { placeOfSpan, spanIdAt, type Trace } from "./trace";
 
-/** More like siblings in a row than this are shown as one. */
-export const MANY = 20;
+/** By place: 1 where what is below is hidden. */
+export type Folds = Uint8Array;
+export type SearchMode = "all" | "context" | "matches";
 
-/** Siblings of one name and kind that follow each other. */
-export interface Run {
-  /** Positions of the first and of the last. */
-  readonly first: number;
-  readonly last: number;
-  readonly count: number;
-  readonly name: string;
-  readonly kind: string;
-  readonly errors: number;
-  /** Microseconds: from the first start to the last end, in all, and what 95 of 100 stay below. */
-  readonly from: number;
-  readonly to: number;
-  readonly total: number;
-  readonly p95: number;
-}
-
-export type Mode = "all" | "context" | "matches";
-
-/** What somebody has folded, opened and searched for. Positions. */
-export interface Shape {
-  readonly folded: ReadonlySet<number>;
-  /** First positions of the runs that are shown one by one. */
-  readonly opened: ReadonlySet<number>;
-  readonly matches: Int32Array | null;
-  readonly mode: Mode;
-}
-
-/** A row is a position, or below -1 a run: `-2 - number of the run`. */
 export interface Rows {
-  readonly list: Int32Array;
-  readonly runs: readonly Run[];
-  /** Position -> row, -1 for what is hidden. */
+  readonly place: Int32Array;
+  /** By place: its row, -1 while it is hidden. */
   readonly rowOf: Int32Array;
-  /** By row: how far it is moved in; members of an opened run stand one deeper. */
-  readonly indent: Int32Array;
+  /** Only matches, without what they stand in. */
+  readonly flat: boolean;
 }
 
-export const NOTHING: Shape = { folded: new Set(), opened: new Set(), matches: null, mode: "all" };
-
-export function runAt(rows: Rows, row: number): Run | undefined {
-  const one = rows.list[row];
-  return one !== undefined && one < -1 ? rows.runs[-2 - one] : undefined;
+export interface Matches {
+  readonly places: Int32Array;
+  /** By place: 1 for a match, 2 for what a match stands in. */
+  readonly marks: Uint8Array;
 }
 
-/** The position that a row stands for; of a run its first. */
-export function positionAt(rows: Rows, row: number): number {
-  const one = rows.list[row] ?? -1;
-  return one < -1 ? rows.runs[-2 - one]!.first : one;
+export const canFold = (trace: Trace, place: number): boolean => trace.end[place]! > place + 1;
+
+/** As a trace is first shown: only groups of many alike spans are folded. */
+export function firstFolds(trace: Trace): Folds {
+  const folds = new Uint8Array(trace.places);
+  for (const group of trace.groups) if (group.sort === "many") folds[trace.up[trace.placeOf[group.members[0]!]!]!] = 1;
+  return folds;
 }
 
-export function findRuns(tree: Tree): Run[] {
-  const found: Run[] = [];
-  const { count, end, parent } = tree;
-  // siblings follow each other at `end`; each position is looked at once as the start of a run
-  const seen = new Uint8Array(count);
-  for (let at = 0; at < count; at++) {
-    if (seen[at]) continue;
-    const name = nameAt(tree, at);
-    const kind = kindAt(tree, at);
-    let many = 0;
-    let last = at;
-    for (let one = at; one < count && parent[one] === parent[at]; one = end[one]!) {
-      if (nameAt(tree, one) !== name || kindAt(tree, one) !== kind) break;
-      seen[one] = 1;
-      last = one;
-      many++;
+export function visibleRows(trace: Trace, folds: Folds, matches?: Matches, mode: SearchMode = "all"): Rows {
+  const rowOf = new Int32Array(trace.places).fill(-1);
+  const keep = matches && mode !== "all" ? matches.marks : undefined;
+  if (matches && mode === "matches") {
+    matches.places.forEach((place, row) => (rowOf[place] = row));
+    return { place: matches.places, rowOf, flat: true };
+  }
+  const rows = new Int32Array(trace.places);
+  let count = 0;
+  for (let place = 0; place < trace.places;) {
+    if (keep && keep[place] === 0) {
+      place = trace.end[place]!;
+      continue;
     }
-    if (many > MANY) found.push(summed(tree, at, last, many, name, kind));
+    rows[count] = place;
+    rowOf[place] = count;
+    count += 1;
+    place = folds[place] ? trace.end[place]! : place + 1;
   }
-  return found;
+  return { place: rows.slice(0, count), rowOf, flat: false };
 }
 
-function summed(tree: Tree, first: number, last: number, count: number, name: string, kind: string): Run {
-  const lengths = new Float64Array(count);
-  let errors = 0;
-  let from = Number.POSITIVE_INFINITY;
-  let to = 0;
-  let total = 0;
-  let at = first;
-  for (let i = 0; i < count; i++, at = tree.end[at]!) {
-    lengths[i] = tree.to[at]! - tree.from[at]!;
-    total += lengths[i]!;
-    from = Math.min(from, tree.from[at]!);
-    to = Math.max(to, tree.to[at]!);
-    if (tree.flags[at]! & 1) errors++;
+// --- folding; each gives new folds
+
+export function withFold(folds: Folds, place: number, folded: boolean): Folds {
+  const made = folds.slice();
+  made[place] = folded ? 1 : 0;
+  return made;
+}
+
+export function withSubtree(trace: Trace, folds: Folds, place: number, folded: boolean): Folds {
+  const made = folds.slice();
+  for (let at = place; at < trace.end[place]!; at += 1) made[at] = folded && canFold(trace, at) ? 1 : 0;
+  return made;
+}
+
+/** Everything that stands as deep as a place. */
+export function withLevel(trace: Trace, folds: Folds, depth: number, folded: boolean): Folds {
+  const made = folds.slice();
+  for (let at = 0; at < trace.places; at += 1)
+    if (trace.depth[at] === depth && canFold(trace, at)) made[at] = folded ? 1 : 0;
+  return made;
+}
+
+/** 1 shows the top only. Groups of many stay folded. */
+export function foldsToDepth(trace: Trace, levels: number): Folds {
+  const made = firstFolds(trace);
+  for (let at = 0; at < trace.places; at += 1) if (trace.depth[at]! >= levels - 1 && canFold(trace, at)) made[at] = 1;
+  return made;
+}
+
+/** Folds in which a place can be seen; the same ones if it can be seen already. */
+export function revealing(trace: Trace, folds: Folds, place: number): Folds {
+  let made = folds;
+  for (let at = trace.up[place]!; at >= 0; at = trace.up[at]!) {
+    if (!made[at]) continue;
+    if (made === folds) made = folds.slice();
+    made[at] = 0;
   }
-  lengths.sort();
-  const p95 = lengths[Math.min(count - 1, Math.ceil(count * 0.95) - 1)]!;
-  return { first, last, count, name, kind, errors, from, to, total, p95 };
+  return made;
 }
 
-export function visible(tree: Tree, runs: readonly Run[], shape: Shape): Rows {
-  const list = new Int32Array(tree.count + runs.length);
-  const indent = new Int32Array(tree.count + runs.length);
-  const rowOf = new Int32Array(tree.count).fill(-1);
-  let size = 0;
-  const put = (one: number, depth: number): void => {
-    list[size] = one;
-    indent[size] = depth;
-    if (one >= 0) rowOf[one] = size;
-    size++;
-  };
-  if (shape.matches !== null && shape.mode !== "all") {
-    const wanted = shape.mode === "context" ? withAncestors(tree, shape.matches) : shape.matches;
-    for (const at of wanted) put(at, shape.mode === "context" ? tree.depth[at]! : 0);
-    return { list: list.slice(0, size), indent: indent.slice(0, size), runs, rowOf };
+/** The place itself, or the folded one that hides it. */
+export function shownFor(trace: Trace, rows: Rows, place: number): number {
+  let at = place;
+  while (at >= 0 && rows.rowOf[at]! < 0) at = trace.up[at]!;
+  return at;
+}
+
+// --- folds in the address, and after the trace has grown
+
+const MOST_TOLD = 40;
+
+/** `d3` for a depth, then ids of spans that are otherwise, `g` before the id for the group that it is the first of. */
+export function foldsText(trace: Trace, folds: Folds, levels: number): string {
+  const base = levels > 0 ? foldsToDepth(trace, levels) : firstFolds(trace);
+  const told: string[] = levels > 0 ? [`d${levels}`] : [];
+  for (let at = 0; at < trace.places && told.length < MOST_TOLD; at += 1)
+    if (folds[at] !== base[at] && canFold(trace, at)) told.push(keyOf(trace, at));
+  return told.join(".");
+}
+
+export function foldsOf(trace: Trace, text: string): { folds: Folds; levels: number } {
+  const parts = text === "" ? [] : text.split(".").slice(0, MOST_TOLD);
+  const levels = Number(/^d(\d)$/.exec(parts[0] ?? "")?.[1] ?? 0);
+  const folds = levels > 0 ? foldsToDepth(trace, levels) : firstFolds(trace);
+  for (const key of levels > 0 ? parts.slice(1) : parts) {
+    const place = placeOfKey(trace, key);
+    if (place >= 0) folds[place] = folds[place] ? 0 : 1;
   }
-  const runOf = new Map(runs.map((run, number) => [run.first, number]));
-  // opened runs move what is below them in by one, up to where they end
-  const ends: number[] = [];
-  for (let at = 0; at < tree.count;) {
-    while (ends.length > 0 && at >= ends.at(-1)!) ends.pop();
-    const number = runOf.get(at);
-    if (number !== undefined) {
-      const run = runs[number]!;
-      put(-2 - number, tree.depth[at]! + ends.length);
-      if (!shape.opened.has(at)) {
-        at = tree.end[run.last]!;
-        continue;
-      }
-      ends.push(tree.end[run.last]!);
-    }
-    put(at, tree.depth[at]! + ends.length);
-    at = shape.folded.has(at) ? tree.end[at]! : at + 1;
+  return { folds, levels };
+}
+
+/** Folds of a trace before it grew, as they are in what it is now. */
+export function carriedFolds(before: Trace, folds: Folds, trace: Trace): Folds {
+  const first = firstFolds(before);
+  const made = firstFolds(trace);
+  for (let at = 0; at < before.places; at += 1) {
+    if (folds[at] === first[at]) continue;
+    const place = placeOfKey(trace, keyOf(before, at));
+    if (place >= 0) made[place] = folds[at]!;
   }
-  return { list: list.slice(0, size), indent: indent.slice(0, size), runs, rowOf };
+  return made;
 }
 
-function withAncestors(tree: Tree, matches: Int32Array): Int32Array {
-  const wanted = new Uint8Array(tree.count);
-  for (const match of matches) for (let at = match; at >= 0 && wanted[at] === 0; at = tree.parent[at]!) wanted[at] = 1;
-  const found: number[] = [];
-  for (let at = 0; at < tree.count; at++) if (wanted[at]) found.push(at);
-  return Int32Array.from(found);
+function keyOf(trace: Trace, place: number): string {
+  return `${trace.node[place]! < 0 ? "g" : ""}${spanIdAt(trace, place)}`;
 }
 
-// --- changing folds
-
-/** So that a position is on screen: its ancestors unfolded, the runs it is in opened. */
-export function reveal(tree: Tree, runs: readonly Run[], shape: Shape, at: number): Shape {
-  const folded = new Set(shape.folded);
-  const opened = new Set(shape.opened);
-  for (let up = tree.parent[at] ?? -1; up >= 0; up = tree.parent[up]!) folded.delete(up);
-  for (const run of runs) if (run.first <= at && at < tree.end[run.last]!) opened.add(run.first);
-  return { ...shape, folded, opened };
+function placeOfKey(trace: Trace, key: string): number {
+  const group = key.startsWith("g");
+  const place = placeOfSpan(trace, group ? key.slice(1) : key);
+  if (place < 0 || !group) return place;
+  const above = trace.up[place]!;
+  return above >= 0 && trace.node[above]! < 0 ? above : -1;
 }
 
-export function toggle(shape: Shape, at: number): Shape {
-  const folded = new Set(shape.folded);
-  if (!folded.delete(at)) folded.add(at);
-  return { ...shape, folded };
+// --- the search
+
+/** Of the columns' indexes that the server found. */
+export function matchesOf(trace: Trace, indices: readonly number[]): Matches {
+  const marks = new Uint8Array(trace.places);
+  const places = Int32Array.from(
+    indices.filter((span) => span < trace.count),
+    (span) => trace.placeOf[span]!,
+  ).sort();
+  for (const place of places)
+    for (let at = trace.up[place]!; at >= 0 && marks[at] === 0; at = trace.up[at]!) marks[at] = 2;
+  for (const place of places) marks[place] = 1;
+  return { places, marks };
 }
 
-/** Fold or unfold a position and all that hangs below. */
-export function foldBelow(tree: Tree, shape: Shape, at: number, fold: boolean): Shape {
-  const folded = new Set(shape.folded);
-  for (let one = at; one < tree.end[at]!; one++) {
-    if (!fold) folded.delete(one);
-    else if (tree.end[one]! > one + 1) folded.add(one);
+/** The next of some places in order, after or before one; from the other end where there is none; -1 if all are none. */
+export function nextOf(places: Int32Array, place: number, by: 1 | -1): number {
+  if (places.length === 0) return -1;
+  let low = 0;
+  let high = places.length;
+  const bound = by > 0 ? place + 1 : place;
+  while (low < high) {
+    const half = (low + high) >> 1;
+    if (places[half]! < bound) low = half + 1;
+    else high = half;
   }
-  return { ...shape, folded };
+  const at = by > 0 ? low : low - 1;
+  return places[(at + places.length) % places.length]!;
 }
 
-/** Everything of this depth and deeper is folded; `depth` 1 shows the top rows only. */
-export function foldTo(tree: Tree, shape: Shape, depth: number): Shape {
-  const folded = new Set<number>();
-  for (let at = 0; at < tree.count; at++) if (tree.depth[at]! >= depth - 1 && tree.end[at]! > at + 1) folded.add(at);
-  return { ...shape, folded };
+/** Which of some places in order one is, from 1; 0 if it is none of them. */
+export function rankOf(places: Int32Array, place: number): number {
+  let low = 0;
+  let high = places.length;
+  while (low < high) {
+    const half = (low + high) >> 1;
+    if (places[half]! < place) low = half + 1;
+    else high = half;
+  }
+  return places[low] === place ? low + 1 : 0;
 }

@@ -1,97 +1,163 @@
-// What is shown of a trace: folds, runs of like siblings as one row, searches with and without what is above.
+// Rows on the screen: folds, the search's three modes, steps to the next error; and what they cost.
 import { describe, expect, it } from "vitest";
 import {
-  findRuns,
-  foldBelow,
-  foldTo,
-  NOTHING,
-  positionAt,
-  reveal,
-  type Rows,
-  runAt,
-  type Shape,
-  toggle,
-  visible,
+  carriedFolds,
+  canFold,
+  firstFolds,
+  foldsOf,
+  foldsText,
+  foldsToDepth,
+  matchesOf,
+  nextOf,
+  revealing,
+  shownFor,
+  visibleRows,
+  withFold,
+  withLevel,
+  withSubtree,
 } from "../../src/model/rows";
-import { build, nameAt, type Tree } from "../../src/model/trace";
-import { drawn } from "./drawn";
+import { traceOf, withSpans, type Trace } from "../../src/model/trace";
+import { chance, drawn, id, random, shown, spanRow, text } from "./drawn";
 
-const lines = (tree: Tree, rows: Rows): string[] =>
-  Array.from(rows.list, (_, row) => {
-    const run = runAt(rows, row);
-    return "  ".repeat(rows.indent[row]!) + (run ? `${run.name} × ${run.count}` : nameAt(tree, positionAt(rows, row)));
-  });
-const show = (tree: Tree, shape: Partial<Shape> = {}): string[] =>
-  lines(tree, visible(tree, findRuns(tree), { ...NOTHING, ...shape }));
+const RUN = `
+root 0-100
+  plan 1-40 agent
+    chat 2-10 llm
+    search 11-20 tool
+      http 12-19
+  write 41-90 agent
+    chat 42-80 llm`;
 
-const small = build(
-  drawn(`
-    root 0-100
-      plan 10-40
-        call 12-20 $
-        tool 22-30 !
-      answer 50-90
-  `),
-);
-const embeds = Array.from(
-  { length: 25 },
-  (_, i) => `        embed ${100 + i * 10}-${105 + i * 10}${i === 3 ? " !" : ""}`,
-);
-const many = build(
-  drawn(
-    ["    root 0-1000", "      plan 10-40", ...embeds.map((line) => line.slice(2)), "      end 900-910"].join("\n"),
-  ),
-);
+const seen = (trace: Trace, folds = firstFolds(trace)): string => shown(trace, visibleRows(trace, folds).place);
 
 describe("folds", () => {
-  it("hide what is below, one by one, by subtree, and to a depth", () => {
-    expect(show(small)).toEqual(["root", "  plan", "    call", "    tool", "  answer"]);
-    const folded = toggle(NOTHING, 1);
-    expect(show(small, folded)).toEqual(["root", "  plan", "  answer"]);
-    expect(show(small, toggle(folded, 1))).toEqual(show(small));
-    expect(show(small, foldTo(small, NOTHING, 1))).toEqual(["root"]);
-    expect(show(small, foldTo(small, NOTHING, 2))).toEqual(["root", "  plan", "  answer"]);
-    const all = foldBelow(small, NOTHING, 0, true);
-    expect([...all.folded]).toEqual([0, 1]);
-    expect(show(small, foldBelow(small, all, 0, false))).toEqual(show(small));
+  it("hide what is below, and show it again", () => {
+    const trace = drawn(RUN);
+    const folded = withFold(firstFolds(trace), 1, true);
+    expect(seen(trace, folded)).toBe(text("root\n  plan\n  write\n    chat"));
+    expect(visibleRows(trace, folded).rowOf[3]).toBe(-1);
+    expect(seen(trace, withFold(folded, 1, false))).toBe(shown(trace));
   });
 
-  it("open for a span that is looked for", () => {
-    const folded = foldTo(small, NOTHING, 1);
-    expect(show(small, reveal(small, [], folded, 3))).toEqual(show(small));
+  it("take a whole subtree, a depth, or a level", () => {
+    const trace = drawn(RUN);
+    const all = withSubtree(trace, firstFolds(trace), 1, true);
+    expect(seen(trace, withFold(all, 1, false))).toBe(text("root\n  plan\n    chat\n    search\n  write\n    chat"));
+    expect(seen(trace, foldsToDepth(trace, 1))).toBe("root");
+    expect(seen(trace, foldsToDepth(trace, 2))).toBe(text("root\n  plan\n  write"));
+    expect(seen(trace, foldsToDepth(trace, 9))).toBe(shown(trace));
+    expect(seen(trace, withLevel(trace, firstFolds(trace), 1, true))).toBe(text("root\n  plan\n  write"));
+  });
+
+  it("open for a span that is asked for, and for no other", () => {
+    const trace = drawn(RUN);
+    const folds = foldsToDepth(trace, 1);
+    expect(seen(trace, revealing(trace, folds, 4))).toBe(
+      text("root\n  plan\n    chat\n    search\n      http\n  write"),
+    );
+    const open = firstFolds(trace);
+    expect(revealing(trace, open, 4)).toBe(open);
+    expect(shownFor(trace, visibleRows(trace, folds), 4)).toBe(0);
+  });
+
+  it("keep many alike spans in one row until it is opened", () => {
+    const many = Array.from({ length: 30 }, (_, at) => `  embed ${at}-${at + 1}`).join("\n");
+    const trace = drawn(`root 0-100\n${many}\n  end 50-60`);
+    expect(seen(trace)).toBe(text("root\n  embed × 30\n  end"));
+    expect(visibleRows(trace, withFold(firstFolds(trace), 1, false)).place).toHaveLength(33);
+    expect(visibleRows(trace, revealing(trace, firstFolds(trace), 20)).place).toHaveLength(33);
+  });
+
+  it("are told by the address, with a depth and what is otherwise", () => {
+    const trace = drawn(RUN);
+    const folds = withFold(foldsToDepth(trace, 2), 1, false);
+    const told = foldsText(trace, folds, 2);
+    expect(told).toBe(`d2.${id(1)}`);
+    expect(foldsOf(trace, told)).toEqual({ folds, levels: 2 });
+    expect(foldsOf(trace, "")).toEqual({ folds: firstFolds(trace), levels: 0 });
+    expect(foldsOf(trace, "d0.nonsense.gx")).toEqual({ folds: firstFolds(trace), levels: 0 });
+  });
+
+  it.each([1, 2, 3, 4])("come back from the address as they were (%i)", (seed) => {
+    const trace = traceOf(random(200, seed));
+    const roll = chance(seed);
+    let folds = firstFolds(trace);
+    for (let n = 0; n < 30; n += 1) {
+      const place = Math.floor(roll() * trace.places);
+      if (canFold(trace, place)) folds = withFold(folds, place, roll() < 0.7);
+    }
+    expect(foldsOf(trace, foldsText(trace, folds, 0)).folds).toEqual(folds);
+  });
+
+  it("stay when spans arrive", () => {
+    const before = drawn(RUN);
+    const folds = withFold(firstFolds(before), 5, true);
+    const start = String(before.startNs + 5_000n);
+    const after = withSpans(before, [spanRow(before, { span_id: "feed", parent_id: id(0), start_ns: start })]);
+    expect(seen(after, carriedFolds(before, folds, after))).toBe(
+      text("root\n  plan\n    chat\n    search\n      http\n  new\n  write"),
+    );
   });
 });
 
-describe("runs", () => {
-  it("are one row that says how many, how long and how many failed", () => {
-    expect(show(many)).toEqual(["root", "  plan", "  embed × 25", "  end"]);
-    expect(findRuns(many)[0]).toMatchObject({ count: 25, errors: 1, total: 125, p95: 5, from: 100, to: 345 });
+describe("the search in a trace", () => {
+  const trace = drawn(RUN);
+  // columns are by start: http is the fifth, the last chat the seventh
+  const matches = matchesOf(trace, [6, 4]);
+
+  it("shows matches alone, matches in what they stand in, or all", () => {
+    const places = (mode: "all" | "context" | "matches"): string =>
+      shown(trace, visibleRows(trace, firstFolds(trace), matches, mode).place);
+    expect(places("matches")).toBe("      http\n    chat");
+    expect(places("context")).toBe(text("root\n  plan\n    search\n      http\n  write\n    chat"));
+    expect(places("all")).toBe(shown(trace));
+    expect([...matches.marks]).toEqual([2, 2, 0, 2, 1, 2, 1]);
   });
 
-  it("open to their members, one deeper, and for a member that is looked for", () => {
-    const runs = findRuns(many);
-    const opened = { ...NOTHING, opened: new Set([runs[0]!.first]) };
-    const rows = show(many, opened);
-    expect(rows.length).toBe(29);
-    expect(rows.slice(2, 4)).toEqual(["  embed × 25", "    embed"]);
-    expect(rows.at(-1)).toBe("  end");
-    const sought = reveal(many, runs, NOTHING, runs[0]!.first + 7);
-    expect(visible(many, runs, sought).rowOf[runs[0]!.first + 7]).toBeGreaterThan(0);
-  });
-
-  it("are not made of siblings that take turns", () => {
-    const turns = Array.from({ length: 60 }, (_, i) => `      ${i % 2 ? "tool" : "call"} ${i * 10}-${i * 10 + 5}`);
-    const tree = build(drawn(["    root 0-1000", ...turns].join("\n")));
-    expect(findRuns(tree)).toEqual([]);
+  it("shows nothing where nothing matches", () => {
+    expect(visibleRows(trace, firstFolds(trace), matchesOf(trace, []), "context").place).toHaveLength(0);
+    expect(matchesOf(trace, [99]).places).toHaveLength(0);
   });
 });
 
-describe("a search", () => {
-  it("leaves matches alone, or with what is above them", () => {
-    const matches = Int32Array.from([3]);
-    expect(show(small, { matches, mode: "matches" })).toEqual(["tool"]);
-    expect(show(small, { matches, mode: "context" })).toEqual(["root", "  plan", "    tool"]);
-    expect(show(small, { matches, mode: "all" })).toEqual(show(small));
-    expect(show(small, { matches: new Int32Array(0), mode: "context" })).toEqual([]);
+describe("the next of some places", () => {
+  it("goes forward and back, and from one end to the other", () => {
+    const places = Int32Array.of(2, 5, 9);
+    expect([0, 2, 5, 9, 50].map((place) => nextOf(places, place, 1))).toEqual([2, 5, 9, 2, 2]);
+    expect([0, 2, 5, 7, 50].map((place) => nextOf(places, place, -1))).toEqual([9, 9, 2, 5, 9]);
+    expect(nextOf(Int32Array.of(), 3, 1)).toBe(-1);
+  });
+
+  it("looks at a few, not at all", () => {
+    let looks = 0;
+    const places = new Proxy(
+      Int32Array.from({ length: 100_000 }, (_, at) => at * 2),
+      {
+        get(target, name) {
+          if (typeof name === "string" && /^\d+$/.test(name)) looks += 1;
+          const value: unknown = Reflect.get(target, name, target);
+          return value;
+        },
+      },
+    );
+    expect(nextOf(places, 77_777, 1)).toBe(77_778);
+    expect(looks).toBeLessThan(25);
+  });
+});
+
+describe("rows of any tree", () => {
+  it.each([1, 2, 3, 4, 5])("are in order, once each, none below a fold (%i)", (seed) => {
+    const trace = traceOf(random(300, seed));
+    const roll = chance(seed + 50);
+    let folds = firstFolds(trace);
+    for (let n = 0; n < 20; n += 1) folds = withFold(folds, Math.floor(roll() * trace.places), roll() < 0.6);
+    const rows = visibleRows(trace, folds);
+    rows.place.forEach((place, row) => {
+      expect(rows.rowOf[place]).toBe(row);
+      if (row > 0) expect(place).toBeGreaterThan(rows.place[row - 1]!);
+      for (let up = trace.up[place]!; up >= 0; up = trace.up[up]!) expect(folds[up]).toBe(0);
+    });
+    for (let place = 0; place < trace.places; place += 1)
+      if (rows.rowOf[place] === -1) expect(shownFor(trace, rows, place)).toBeGreaterThanOrEqual(0);
   });
 });

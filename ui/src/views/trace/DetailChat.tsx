@@ -16,6 +16,7 @@ import { Text } from "../../renderers/Text";
 import { Value } from "../../renderers/Value";
 import { link, place, setParams } from "../../url";
 import { Empty, Kind, toast } from "../../widgets/parts";
+import { useSkeleton } from "./skeleton";
 
 type Load = (field: string) => Promise<void>;
 
@@ -55,11 +56,6 @@ function PartOf({ name, children }: { name: string; children: ComponentChildren 
       {children}
     </div>
   );
-}
-
-function useSkeleton(traceId: string, wanted: boolean): Columns | undefined {
-  const path = wanted ? "/api/traces/{trace_id}/skeleton" : null;
-  return useAnswer(path, {}, { pathParams: { trace_id: traceId } }).data;
 }
 
 /** Another span of the trace: the same address, with that span chosen. */

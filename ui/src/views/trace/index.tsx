@@ -1,44 +1,25 @@
 // One trace: what it was, what it cost, its spans over time, and beside them what the selected span says.
 import type { VNode } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { openLive, useAnswer } from "../../api/client";
-import type { TraceRow } from "../../api/types";
+import { useEffect, useRef } from "preact/hooks";
+import { useAnswer } from "../../api/client";
 import { useKeys } from "../../keys";
-import { build, type Tree } from "../../model/trace";
-import { place, setParams } from "../../url";
+import { count, plural } from "../../model/format";
+import { placeOfSpan, spanAt, spanIdAt, type Trace as Spans } from "../../model/trace";
+import { place } from "../../url";
 import { Empty, Failure, Waiting } from "../../widgets/parts";
 import { Splitter } from "../../widgets/Splitter";
 import { Detail } from "./Detail";
+import { Hints } from "./Hints";
 import { Logs } from "./Logs";
+import { useTrace } from "./source";
 import { SpanTree } from "./SpanTree";
 import { TraceHead } from "./TraceHead";
 import "./trace.css";
 
-/** A trace that began longer ago is not listened to, unless it is still open. */
-const RECENT_MS = 3_600_000;
-const SETTLE_MS = 400;
-
 export function Trace(): VNode {
   const { id: traceId, params } = place.value;
-  const pathParams = { trace_id: traceId };
-  const skeleton = useAnswer("/api/traces/{trace_id}/skeleton", {}, { pathParams });
-  const whole = useAnswer("/api/traces/{trace_id}", { limit: 1 }, { pathParams });
-  const columns = skeleton.data;
-  const [nowMs, setNowMs] = useState(Date.now());
-  const tree = useMemo(() => {
-    if (!columns || columns.count === 0) return undefined;
-    const isOpen = columns.flags.some((flag) => (flag & 2) !== 0);
-    return build(columns, isOpen ? Math.max(0, nowMs - Number(columns.start_ns.slice(0, -6))) * 1e3 : 0);
-  }, [columns, nowMs]);
-  useArrivals(traceId, tree, whole.data?.trace ?? undefined, () => {
-    setNowMs(Date.now());
-    skeleton.reload();
-    whole.reload();
-  });
-
-  const spanId = params["span"] ?? "";
-  const known = tree && (tree.columns.span_id.includes(spanId) ? spanId : tree.columns.span_id[tree.order[0]!]);
-  const select = (id: string): void => setParams({ span: id }, "replace");
+  const source = useTrace(traceId);
+  const { trace, error } = source;
   useKeys("tree", {
     switchPane: () => {
       const detail = document.getElementById("detail-panel");
@@ -47,73 +28,57 @@ export function Trace(): VNode {
     },
   });
   const focused = useRef("");
+  const there = trace !== undefined && trace.count > 0;
   useEffect(() => {
-    if (!tree || focused.current === traceId) return;
+    if (!there || focused.current === traceId) return;
     focused.current = traceId;
     if (document.activeElement === document.body) document.getElementById("tree")?.focus();
-  }, [tree, traceId]);
+  }, [there, traceId]);
 
-  const error = whole.error ?? skeleton.error;
-  if (error?.status === 404 || error?.code === "bad_id") return <Unknown traceId={traceId} />;
-  if (error && !tree) return <Failure error={error} onRetry={() => (skeleton.reload(), whole.reload())} />;
-  if (!tree) {
-    if (whole.data && columns?.count === 0) return <OnlyLogs traceId={traceId} />;
-    return <Waiting what="reading the trace" />;
-  }
-  const index = tree.columns.span_id.indexOf(known ?? "");
-  const kind = tree.columns.kinds[tree.columns.kind[index] ?? 0] ?? "span";
+  if (!trace && (error?.status === 404 || error?.code === "bad_id")) return <Unknown traceId={traceId} />;
+  if (!trace && error) return <Failure error={error} onRetry={source.reload} />;
+  if (!trace) return <Waiting what="reading the trace" />;
+  if (trace.count === 0) return <OnlyLogs traceId={traceId} />;
+  const asked = placeOfSpan(trace, params["span"] ?? "");
+  const at = Math.max(0, asked);
+  const span = spanAt(trace, at);
+  const isRoot = trace.up[at] === -1;
   return (
     <div class="trace">
-      <TraceHead traceId={traceId} tree={tree} row={whole.data?.trace ?? undefined} spanId={known ?? ""} />
-      {error && <Failure error={error} onRetry={skeleton.reload} />}
+      <TraceHead source={source} trace={trace} spanId={spanIdAt(trace, at)} />
+      {error && <Failure error={error} onRetry={source.reload} />}
       <Splitter
         name="trace"
         share={0.61}
-        left={<SpanTree traceId={traceId} tree={tree} selected={known ?? ""} onSelect={select} />}
+        left={<SpanTree key={traceId} source={source} trace={trace} />}
         right={
           <>
-            {known && <Detail traceId={traceId} spanId={known} kind={kind} />}
-            {whole.data && whole.data.logs.length > 0 && index === tree.order[0] && (
-              <Logs logs={whole.data.logs} more={whole.data.more_logs} traceId={traceId} />
-            )}
+            <Detail traceId={traceId} spanId={spanIdAt(trace, at)} kind={trace.kinds[trace.kind[span]!] ?? "span"} />
+            {isRoot && source.logs.length > 0 && <Logs logs={source.logs} more={source.moreLogs} traceId={traceId} />}
           </>
         }
       />
       <Hints />
+      <Arrivals trace={trace} state={source.state} />
     </div>
   );
 }
 
-/** Reads the trace again when spans of it arrive: a trace that still runs, or ended a moment ago. */
-function useArrivals(traceId: string, tree: Tree | undefined, row: TraceRow | undefined, again: () => void): void {
-  const latest = useRef(again);
-  latest.current = again;
-  const isOpen = (tree?.totals.open ?? 0) > 0;
-  const startMs = tree ? Number(tree.columns.start_ns.slice(0, -6)) : 0;
-  const recent = row !== undefined && Date.now() - startMs < RECENT_MS;
-  useEffect(() => {
-    if (!isOpen && !recent) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const soon = (): void => {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        latest.current();
-      }, SETTLE_MS);
-    };
-    const close = openLive({ of: "spans", trace_id: traceId }, { batch: soon, lost: soon });
-    return () => {
-      clearTimeout(timer);
-      close();
-    };
-  }, [traceId, isOpen, recent]);
-  // open spans grow
-  useEffect(() => {
-    if (!isOpen) return;
-    const timer = setInterval(() => latest.current(), 5_000);
-    return () => clearInterval(timer);
-  }, [isOpen]);
+/** Tells screen readers of a trace that runs, at most every ten seconds. */
+function Arrivals({ trace, state }: { trace: Spans; state: string }): VNode | null {
+  const told = useRef({ text: "", at: 0 });
+  if (state !== "running") return null;
+  const now = performance.now();
+  if (now - told.current.at > 10_000)
+    told.current = { text: `${plural(trace.count, "span")}, ${count(trace.totals.open)} running`, at: now };
+  return (
+    <p class="sr-only" role="status">
+      {told.current.text}
+    </p>
+  );
 }
 
+/** Neither spans nor logs, or logs alone. */
 function Unknown({ traceId }: { traceId: string }): VNode {
   return (
     <Empty title="There is no such trace">
@@ -131,6 +96,7 @@ function Unknown({ traceId }: { traceId: string }): VNode {
 
 function OnlyLogs({ traceId }: { traceId: string }): VNode {
   const whole = useAnswer("/api/traces/{trace_id}", { limit: 1 }, { pathParams: { trace_id: traceId } });
+  if (whole.error?.status === 404) return <Unknown traceId={traceId} />;
   return (
     <div class="trace">
       <Empty title="Of this trace only logs are known" small>
@@ -138,42 +104,5 @@ function OnlyLogs({ traceId }: { traceId: string }): VNode {
       </Empty>
       {whole.data && <Logs logs={whole.data.logs} more={whole.data.more_logs} traceId={traceId} />}
     </div>
-  );
-}
-
-function Hints(): VNode {
-  return (
-    <footer class="foot" aria-label="keys">
-      <span>
-        <kbd>j</kbd> <kbd>k</kbd> move
-      </span>
-      <span>
-        <kbd>←</kbd> <kbd>→</kbd> fold
-      </span>
-      <span>
-        <kbd>e</kbd> next error
-      </span>
-      <span>
-        <kbd>m</kbd> next model call
-      </span>
-      <span>
-        <kbd>z</kbd> zoom to span
-      </span>
-      <span>
-        <kbd>0</kbd> whole
-      </span>
-      <span>
-        <kbd>f</kbd> follow
-      </span>
-      <span>
-        <kbd>p</kbd> critical path
-      </span>
-      <span>
-        <kbd>/</kbd> find
-      </span>
-      <span>
-        <kbd>?</kbd> all keys
-      </span>
-    </footer>
   );
 }
