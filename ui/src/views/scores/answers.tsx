@@ -46,7 +46,7 @@ export function AnswerBar(props: AnswerBarProps): VNode {
               onClick={() => props.onLabel(choice)}
             >
               <kbd>{choice.key}</kbd>
-              <span class="one-line">{choice.label}</span>
+              {choice.label !== choice.key && <span class="one-line">{choice.label}</span>}
               {draft.choice?.key === choice.key && <span aria-hidden="true">✓</span>}
             </button>
           ))}

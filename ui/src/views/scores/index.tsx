@@ -134,7 +134,7 @@ function Refused(props: { error: Parameters<typeof Failure>[0]["error"]; q: stri
   const { error, q } = props;
   return (
     <>
-      <Failure error={error} onRetry={props.onRetry} />
+      <Failure error={error} {...(error.code === "bad_query" ? {} : { onRetry: props.onRetry })} />
       {error.code === "bad_query" && q !== "" && (
         <p class="scores-refused">
           <span class="muted">

@@ -124,7 +124,7 @@ export function Setup(): VNode {
           <span class="queue-preview" aria-label="keys">
             {choicesOf(labels).map((choice) => (
               <span key={choice.key} class="chip">
-                <kbd>{choice.key}</kbd> {choice.label}
+                <kbd>{choice.key}</kbd> {choice.label !== choice.key && choice.label}
               </span>
             ))}
           </span>
