@@ -53,9 +53,22 @@ export function looksLikeMarkdown(text: string): boolean {
   );
 }
 
-/** Long runs of opening marks, on which the reader takes quadratic time, or a nest that nobody wrote by hand. */
+/** Marks of emphasis in one paragraph, above which nobody wrote it by hand. */
+const MOST_MARKS = 500;
+
+/** What makes the reader take quadratic time: long runs of opening marks, deep nests, paragraphs full of emphasis. */
 function isStrange(text: string): boolean {
-  return /(?:[[(*_`~<!>]\s?){40}/.test(text) || /^(?:[ \t]*[-*+>][ \t]*){24}/m.test(text) || /^\s{200}/m.test(text);
+  if (/(?:[[(*_`~<!>]\s?){40}/.test(text) || /^(?:[ \t]*[-*+>][ \t]*){24}/m.test(text) || /^\s{200}/m.test(text))
+    return true;
+  let marks = 0;
+  let inCode = false;
+  for (const line of text.split("\n")) {
+    if (/^ {0,3}(?:```|~~~)/.test(line)) inCode = !inCode;
+    if (inCode || line.trim() === "") marks = 0;
+    else for (const sign of line) if (sign === "*" || sign === "_") marks += 1;
+    if (marks > MOST_MARKS) return true;
+  }
+  return false;
 }
 
 const plain = (text: string): Block => ({ type: "paragraph", inner: [{ type: "text", text }] });

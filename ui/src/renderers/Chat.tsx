@@ -4,7 +4,7 @@ import type { VNode } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { bytes, count } from "../model/format";
 import { jsonText } from "../model/json";
-import { looksLikeMarkdown } from "../model/markdown";
+import { looksLikeMarkdown, MOST_MARKDOWN } from "../model/markdown";
 import { type Call, isAnswered, type Part, type Turn, turnText, windowStart } from "../model/messages";
 import { Copy } from "../widgets/parts";
 import { JsonView } from "./JsonView";
@@ -267,7 +267,7 @@ function Words({ text, drawn }: { text: string; drawn: boolean }): VNode {
 
 /** Markdown up to a length; above it the text is shown as it is, since a cut could split a mark. */
 function LongMarkdown({ text }: { text: string }): VNode {
-  return text.length <= 20_000 ? <Markdown text={text} /> : <Text text={text} />;
+  return text.length <= MOST_MARKDOWN ? <Markdown text={text} /> : <Text text={text} />;
 }
 
 function Folded({ name, text }: { name: string; text: string }): VNode {

@@ -132,6 +132,12 @@ test("texts that make readers slow or deep come back as text, soon", () => {
   }
 });
 
+test("long code and lists with many marks are read, a paragraph full of them is not", () => {
+  const code = "```python\n" + "a_b_c = d_e * f_g\n".repeat(300) + "```";
+  expect(readMarkdown(`**x**\n\n${code}`).map((made) => made.type)).toEqual(["paragraph", "code"]);
+  expect(readMarkdown("a_".repeat(20_000))).toHaveLength(1);
+});
+
 test("plain prose is not taken for markdown", () => {
   expect(looksLikeMarkdown("Hello there, how are you?")).toBe(false);
   expect(looksLikeMarkdown("2 * 3 * 4")).toBe(false);
