@@ -2,6 +2,7 @@
 
 import re
 
+import hostile
 import httpx
 import pytest
 from playwright.sync_api import expect
@@ -186,3 +187,13 @@ def test_a_trace_that_is_not_there_is_told_and_another_one_chosen(visit, site):
     page.get_by_role("textbox", name="trace id for B").fill(f"{visit.url}/p/{SHOP}/traces/{site.seeds.second}?span=1")
     visit.keys("Enter")
     expect(page.get_by_role("note")).to_contain_text("same trace twice")
+
+
+def test_hostile_text_is_read_as_text_in_the_queue(visit):
+    """What runs, opens or leaves fails the visit at its end."""
+    page = visit.open(f"p/{hostile.PROJECT}/queue?t=all&name=%3Cb%3E&labels=%3Ci%3E,%22%3E,javascript:1")
+    expect(page.locator(".queue-trace").first).to_be_visible()
+    for _ in range(40):
+        visit.keys("n")
+        visit.settle()
+    visit.open(f"p/{hostile.PROJECT}/scores?t=all")

@@ -54,7 +54,7 @@ export function Labelling(): VNode {
   useEffect(() => {
     setReached(at);
     body.current?.scrollTo(0, 0);
-    for (const next of items.slice(at + 1, at + 4)) readAhead(project, next, name);
+    for (const next of items.slice(at + 1, at + 6)) readAhead(project, next, name);
   }, [item?.id, items.length]);
 
   // --- the answer
