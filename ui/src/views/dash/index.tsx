@@ -11,7 +11,7 @@ import { go, link, place, setParams, timeBounds, timeWindow } from "../../url";
 import { BarList } from "../../widgets/BarList";
 import { Chart, type ChartProps } from "../../widgets/Chart";
 import { Failure, Waiting } from "../../widgets/parts";
-import { NothingFound } from "../traces/FirstSteps";
+import { NothingFound } from "../../widgets/FirstSteps";
 import { Totals } from "./Totals";
 import "./dash.css";
 

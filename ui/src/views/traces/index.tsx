@@ -19,7 +19,7 @@ import { copyText, Failure, toast, Waiting } from "../../widgets/parts";
 import { Splitter } from "../../widgets/Splitter";
 import { type Column, Table } from "../../widgets/Table";
 import { FIRST_COLUMNS, SPAN_COLUMNS, TRACE_COLUMNS, traceLink } from "./columns";
-import { NothingFound } from "./FirstSteps";
+import { NothingFound } from "../../widgets/FirstSteps";
 import { OverTime } from "./OverTime";
 import { Peek } from "./Peek";
 import "./traces.css";

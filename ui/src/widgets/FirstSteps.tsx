@@ -1,9 +1,9 @@
 // What the list says when it is empty: the way to the first trace, or why nothing matches.
 import type { VNode } from "preact";
-import { useAnswer } from "../../api/client";
-import { place, root, setParams } from "../../url";
-import { CodeBox, Empty, Waiting } from "../../widgets/parts";
-import { timeName } from "../../widgets/TimeRange";
+import { useAnswer } from "../api/client";
+import { place, root, setParams } from "../url";
+import { CodeBox, Empty, Waiting } from "./parts";
+import { timeName } from "./TimeRange";
 
 export function NothingFound({ what }: { what: string }): VNode {
   const { params, project } = place.value;
