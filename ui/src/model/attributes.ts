@@ -52,6 +52,19 @@ export function groupAttributes(attributes: Attributes, resource: Attributes, sc
 
 const LONGEST = 300;
 
+/** Attributes that a filter knows by a shorter name, by which the storage finds them without reading each span. */
+const SHORT: Readonly<Record<string, string>> = {
+  "attr.user.id": "user",
+  "attr.session.id": "session",
+  "attr.gen_ai.conversation.id": "session",
+  "attr.gen_ai.tool.name": "tool",
+  "attr.gen_ai.agent.name": "agent",
+  "attr.gen_ai.operation.name": "operation",
+  "resource.service.name": "service",
+  "resource.service.version": "release",
+  "resource.deployment.environment.name": "env",
+};
+
 /** The term that finds the same value, or null for what is no plain short value. */
 export function attributeTerm(attribute: Attribute): string | null {
   const { key, value, field } = attribute;
@@ -59,6 +72,8 @@ export function attributeTerm(attribute: Attribute): string | null {
   const name = /^[\w./@%$-]+$/.test(key) ? key : `"${key.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   if (typeof value === "number" || typeof value === "boolean") return `${field}.${name}=${value}`;
   if (typeof value !== "string" || value === "" || value.length > LONGEST) return null;
+  const known = `${field}.${key}`;
+  if (Object.hasOwn(SHORT, known)) return `${SHORT[known]}=${quoted(value)}`;
   // a number or truth without quotes would mean that value and not its text
   const literal = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?$/.test(value) || value === "true" || value === "false";
   return `${field}.${name}=${literal ? `"${value}"` : quoted(value)}`;

@@ -34,9 +34,15 @@ test.each([
   expect(attributeTerm({ key, value, field: "attr" })).toBe(term);
 });
 
+test("what a filter knows by a shorter name", () => {
+  expect(attributeTerm({ key: "user.id", value: "ann b", field: "attr" })).toBe('user="ann b"');
+  expect(attributeTerm({ key: "user.id", value: 7, field: "attr" })).toBe("attr.user.id=7");
+  expect(attributeTerm({ key: "user.id", value: "x", field: "resource" })).toBe("resource.user.id=x");
+});
+
 test("what has no term", () => {
   for (const value of [null, "", "x".repeat(400), ["a"], { a: 1 }])
     expect(attributeTerm({ key: "k", value, field: "attr" })).toBeNull();
   expect(attributeTerm({ key: "k", value: "v", field: "" })).toBeNull();
-  expect(attributeTerm({ key: "service.name", value: "shop", field: "resource" })).toBe("resource.service.name=shop");
+  expect(attributeTerm({ key: "service.name", value: "shop", field: "resource" })).toBe("service=shop");
 });
