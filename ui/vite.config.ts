@@ -19,7 +19,7 @@ export default defineConfig({
           groups: [
             {
               name: "index",
-              test: /node_modules\/@?preact|src\/(api|shell|widgets\/(?!Chart|BarList|Sparkline)|keys|url|memory|main|model\/(format|query))|src\/views\/traces/,
+              test: /node_modules\/@?preact|src\/(api|shell|widgets\/(?!Chart|BarList|Sparkline|Waterfall|Overview|SpanRow|Axis|spancolumns)|keys|url|memory|main|model\/(format|query))|src\/views\/traces/,
             },
           ],
         },
