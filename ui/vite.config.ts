@@ -18,7 +18,13 @@ export default defineConfig({
         advancedChunks: {
           groups: [
             {
+              name: "waterfall",
+              priority: 1,
+              test: /src\/(widgets\/(Waterfall|Overview|SpanRow|Axis|spancolumns)|model\/(trace|shape|rows|timeline|overview|critical|cover))\b/,
+            },
+            {
               name: "index",
+              priority: 2,
               test: /node_modules\/@?preact|src\/(api|shell|widgets\/(?!Chart|BarList|Sparkline|Waterfall|Overview|SpanRow|Axis|spancolumns)|keys|url|memory|main|model\/(format|query))|src\/views\/traces/,
             },
           ],
