@@ -125,11 +125,12 @@ function Row(props: {
         {props.name}
       </span>
       {long ? (
-        <button type="button" class="opener" aria-expanded={open} aria-label={row.key} onClick={() => setOpen(!open)}>
+        <button type="button" class="opener" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <span class="sr-only">{row.key}</span>
           <span class="sign" aria-hidden="true">
             {open ? "▾" : "▸"}
           </span>
-          <span class="one-line mono">{open ? "" : text.slice(0, SHORT).replaceAll(/\s+/g, " ")}</span>
+          <span class="one-line mono">{open ? "fold" : text.slice(0, SHORT).replaceAll(/\s+/g, " ")}</span>
         </button>
       ) : term === null ? (
         <span class="attr-value mono">{text === "" ? "(empty)" : text}</span>
