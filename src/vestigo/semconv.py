@@ -70,6 +70,9 @@ ABANDONED: Final = "vestigo.abandoned"
 CONTENT: Final = "vestigo.content"
 """Says why message bodies are missing: `not sampled`, `off`."""
 
+AUTHOR: Final = "vestigo.author"
+"""Who gave a score, as the server knows it: `user:ann@example.org`, `key:7f3a`; `sent:...` where a program said so."""
+
 COST_USD: Final = "gen_ai.usage.cost"
 """A cost reported by the program or a gateway, USD; not in the conventions but common in the wild."""
 

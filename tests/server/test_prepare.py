@@ -94,3 +94,12 @@ def test_what_cannot_be_read_raises():
     """A body that is no such request."""
     with pytest.raises(IngestError):
         Preparer(ServerSettings(), Counters()).prepare("traces", "protobuf", b"\xff\xff\xff", "p")
+
+
+@pytest.mark.parametrize("told", ["user:ann", "sent:user:ann", 7])
+def test_a_score_that_was_sent_does_not_speak_for_a_person(told):
+    """Whoever may send records can write any attribute; only the server's own scores name who logged in."""
+    score = Log(1, 9, None, "gen_ai.evaluation.result", {"gen_ai.evaluation.name": "helpful", "vestigo.author": told})
+    body = otlp.encode("logs", "json", [score])
+    (found,) = Preparer(ServerSettings(), Counters()).prepare("logs", "json", body, "p").batch.logs
+    assert found.attributes["vestigo.author"] == f"sent:{str(told).removeprefix('sent:')}"

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from vestigo import otlp
+from vestigo import otlp, semconv
 from vestigo.diagnostics import Counters, trouble
 from vestigo.normalize import normalize
 from vestigo.normalize.events import spans_of
@@ -27,6 +27,9 @@ from vestigo.settings import ServerSettings
 from vestigo.storage.sqlite.drafts import Draft, Drafter
 
 R = TypeVar("R", Span, Log, Point)
+
+SENT: Final = "sent:"
+"""Before the author of a score that came by OTLP."""
 
 
 class Prepared(Struct):
@@ -106,6 +109,8 @@ class Preparer:
             truncate_span(span, cap)
 
     def _log(self, log: Log, cap: int | None) -> None:
+        if semconv.AUTHOR in log.attributes:  # whoever may send must not speak for a person who logs in
+            log.attributes[semconv.AUTHOR] = f"{SENT}{str(log.attributes[semconv.AUTHOR]).removeprefix(SENT)}"
         if self.redactor is not None:
             self.redactor.log(log)
         if cap is not None:

@@ -88,11 +88,8 @@ async def write(call: Call) -> Response:
     return await answer(call, Scored(log.log_id))
 
 
-_AUTHOR: Final = "vestigo.author"
-
-
 def _attributes(given: NewScore, author: str) -> dict[str, Any]:
-    said: dict[str, Any] = {semconv.EVALUATION_NAME: given.name, _AUTHOR: author}
+    said: dict[str, Any] = {semconv.EVALUATION_NAME: given.name, semconv.AUTHOR: author}
     if isinstance(given.value, str):
         said[semconv.EVALUATION_LABEL] = given.value
     elif math.isfinite(given.value):
@@ -131,7 +128,7 @@ def score_row(log: Log) -> ScoreRow:
         score_id=log.log_id, time_ns=str(log.time_ns), name=name, value=number,
         label=value if isinstance(value, str) else None,
         comment=str(log.attributes.get(semconv.EVALUATION_EXPLANATION, "")), trace_id=log.trace_id,
-        span_id=log.span_id, author=str(log.attributes.get(_AUTHOR, "")),
+        span_id=log.span_id, author=str(log.attributes.get(semconv.AUTHOR, "")),
     )  # fmt: skip
 
 
