@@ -6,6 +6,7 @@ import type { SpanColumn } from "./spancolumns";
 
 /** What a label takes; one that would be cut is left out. */
 const TICK_PX = 46;
+const EACH_PX = 76;
 
 export function Axis(props: {
   window: Window;
@@ -24,7 +25,7 @@ export function Axis(props: {
   const { window, name } = props;
   const length = window.to - window.from;
   const room = (props.widthPx - TICK_PX) / props.widthPx;
-  const marks = ticks(window, props.widthPx, 90).filter((mark) => (mark.at - window.from) / length < room);
+  const marks = ticks(window, props.widthPx, EACH_PX).filter((mark) => (mark.at - window.from) / length < room);
   return (
     <div class="axis" style={{ paddingRight: `${10 + props.scrollbarPx}px` }}>
       <div class="axis-name">

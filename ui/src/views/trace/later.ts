@@ -11,31 +11,41 @@ const IDLE_MS = 300;
 
 export interface Later {
   write(change: Change): void;
-  /** Whether a value is what was written last, and not one that came by a link or by the way back. */
+  /**
+   * Whether a value of the address is one that was written here, and not one that came by a link or by the way back.
+   * Ask once for each change: what was asked is known from then on.
+   */
   own(name: string, value: string | undefined): boolean;
 }
 
 export function useLater(id: string): Later {
-  const kept = useRef({ waiting: {} as Record<string, string | null>, written: {} as Record<string, string>, last: 0 });
+  const kept = useRef({ waiting: {} as Record<string, string | null>, sent: {} as Record<string, string>, last: 0 });
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => {
-    kept.current = { waiting: {}, written: {}, last: 0 };
+    kept.current = { waiting: {}, sent: {}, last: 0 };
     return () => clearTimeout(timer.current);
   }, [id]);
   return {
     write(change) {
       const now = kept.current;
       Object.assign(now.waiting, change);
-      for (const [name, value] of Object.entries(change)) now.written[name] = value ?? "";
       clearTimeout(timer.current);
       const quiet = performance.now() - now.last > IDLE_MS ? 0 : QUIET_MS;
       now.last = performance.now();
       timer.current = setTimeout(() => {
         const told = now.waiting;
         now.waiting = {};
-        if (place.peek().id === id) setParams(told, "replace");
+        if (place.peek().id !== id) return;
+        for (const [name, value] of Object.entries(told)) now.sent[name] = value ?? "";
+        setParams(told, "replace");
       }, quiet);
     },
-    own: (name, value) => kept.current.written[name] === (value ?? ""),
+    own(name, value) {
+      const told = value ?? "";
+      const { sent } = kept.current;
+      const own = sent[name] === told;
+      sent[name] = told;
+      return own;
+    },
   };
 }
