@@ -102,6 +102,37 @@ export function traceOf(columns: Columns): Trace {
   return build(spansOf(columns));
 }
 
+/** As the server would tell it: by start. For what reads columns while a trace grows. */
+export function columnsOf(trace: Spans): Columns {
+  const order = Int32Array.from({ length: trace.count }, (_, at) => at);
+  order.sort((a, b) => trace.start[a]! - trace.start[b]! || a - b);
+  const placeOf = new Int32Array(trace.count);
+  order.forEach((span, place) => (placeOf[span] = place));
+  const told = (column: Float64Array): (number | null)[] =>
+    Array.from(order, (span) => (Number.isNaN(column[span]) ? null : column[span]!));
+  const plain = (column: ArrayLike<number>): number[] => Array.from(order, (span) => column[span]!);
+  return {
+    trace_id: trace.id,
+    start_ns: String(trace.startNs),
+    count: trace.count,
+    names: trace.names,
+    kinds: trace.kinds,
+    models: trace.models,
+    span_id: Array.from(order, (span) => trace.spanId[span]!),
+    parent: plain(trace.parent).map((parent) => (parent >= 0 ? placeOf[parent]! : parent)),
+    name: plain(trace.name),
+    kind: plain(trace.kind),
+    model: plain(trace.model).map((model) => (model < 0 ? null : model)),
+    start_us: plain(trace.start),
+    duration_us: told(trace.duration),
+    flags: plain(trace.flags),
+    tokens_in: told(trace.tokensIn),
+    tokens_out: told(trace.tokensOut),
+    cost_usd: told(trace.cost),
+    ttft_us: told(trace.ttft),
+  };
+}
+
 function build(told: Spans, before?: Shape): Trace {
   const spans = { ...told, parent: soundParents(told.parent) };
   const shape = before ? onlyShape(before) : shapeOf(spans);

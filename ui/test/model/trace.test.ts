@@ -1,7 +1,17 @@
 // The tree that is drawn: every span once, below its parent, by start; figures; what arrives live.
 import { describe, expect, it } from "vitest";
 import type { Columns } from "../../src/api/types";
-import { endOf, isOpen, placeOfSpan, selfTime, spanIdAt, startOf, traceOf, withSpans } from "../../src/model/trace";
+import {
+  columnsOf,
+  endOf,
+  isOpen,
+  placeOfSpan,
+  selfTime,
+  spanIdAt,
+  startOf,
+  traceOf,
+  withSpans,
+} from "../../src/model/trace";
 import { columns, drawn, id, random, shown, spanRow, text } from "./drawn";
 
 const NS = 1_000n;
@@ -238,6 +248,18 @@ describe("spans that arrive", () => {
     const trace = drawn("root 0-100");
     const open = spanRow(trace, { span_id: id(0), name: "root", start_ns: ns(0) });
     expect(endOf(withSpans(trace, [open, open]), 0, 500)).toBe(100);
+  });
+
+  it("can be told as the server tells a trace", () => {
+    const told = random(300, 8);
+    expect(columnsOf(traceOf(told))).toEqual(told);
+    const trace = drawn("root 0-\n  a 50-60");
+    const after = withSpans(trace, [spanRow(trace, { span_id: "feed", parent_id: id(0), start_ns: ns(20) })]);
+    expect(columnsOf(after)).toMatchObject({
+      span_id: [id(0), "feed", id(1)],
+      parent: [-1, 0, 0],
+      start_us: [0, 20, 50],
+    });
   });
 
   it("of another trace are left out; those without their parent are lost", () => {

@@ -57,10 +57,15 @@ export function SpanTree({ source, trace }: { source: Source; trace: Trace }): V
   const zoomTo = (to: Window | null): void => {
     const kept = to && clamped(to, whole);
     const next = kept && !isWhole(kept, whole) ? kept : null;
-    // zooming out of what followed shows the whole, not the rows again
-    if (next === null && follow) setFollowed("0");
+    // out of what followed one comes to the whole, not to the rows again
+    if (next === null && follow) return showWhole();
     setZoom(next);
     later.write({ w: next && windowText(next) });
+  };
+  const showWhole = (): void => {
+    setFollowed("0");
+    setZoom(null);
+    later.write({ w: null, f: long ? "0" : null });
   };
   const toggleFollow = (): void => {
     const on = follow ? "0" : "1";
@@ -132,6 +137,7 @@ export function SpanTree({ source, trace }: { source: Source; trace: Trace }): V
     goTo,
     setFolds,
     zoomTo,
+    showWhole,
     toggleFollow,
     stepMatch: matches ? stepMatch : undefined,
     toggleCritical: () => setParams({ p: isCritical ? null : "1" }, "replace"),
@@ -148,20 +154,12 @@ export function SpanTree({ source, trace }: { source: Source; trace: Trace }): V
   const nth = matches && matches.marks[at] === 1 ? rankOf(matches.places, at) : 0;
   return (
     <div class="span-tree">
-      <Overview
-        trace={trace}
-        whole={whole}
-        now={now}
-        told={told}
-        shown={shown}
-        onZoom={zoomTo}
-        onWhole={() => zoomTo(null)}
-      />
+      <Overview trace={trace} whole={whole} now={now} told={told} shown={shown} onZoom={zoomTo} onWhole={showWhole} />
       <div class="tree-bar">
         <SearchBox search={search} nth={nth} onStep={stepMatch} />
         <span class="spread" />
         {zoom && (
-          <button type="button" class="button" onClick={() => zoomTo(null)} title="the whole trace (0, Esc)">
+          <button type="button" class="button" onClick={showWhole} title="the whole trace (0)">
             Whole trace
           </button>
         )}
@@ -194,7 +192,7 @@ export function SpanTree({ source, trace }: { source: Source; trace: Trace }): V
           }))}
         />
       </div>
-      {critical && <p class="path-note muted">{pathInWords(trace, critical)}</p>}
+      {critical && <p class="path-note muted one-line">{pathInWords(trace, critical)}</p>}
       <Waterfall
         trace={trace}
         rows={rows}
@@ -210,7 +208,7 @@ export function SpanTree({ source, trace }: { source: Source; trace: Trace }): V
         onSelect={(one) => show(rows.place[one] ?? -1)}
         onFold={onFold}
         onZoom={zoomTo}
-        onWhole={() => zoomTo(null)}
+        onWhole={showWhole}
         onHeight={setFits}
       />
       {rows.place.length === 0 && matches && (

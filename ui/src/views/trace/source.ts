@@ -46,8 +46,9 @@ export function useTrace(traceId: string): Source {
     get("/api/traces/{trace_id}/skeleton", {}, { pathParams: { trace_id: traceId }, signal: asking.signal }).then(
       (columns) => {
         setError(undefined);
-        holdSkeleton(project, columns);
-        show(traceOf(columns));
+        const read = traceOf(columns);
+        holdSkeleton(project, read, columns);
+        show(read);
       },
       (failure: unknown) => {
         if (asking.signal.aborted) return;
@@ -82,6 +83,7 @@ export function useTrace(traceId: string): Source {
       // a parent that comes after its children is known by name on the server alone
       if (before.totals.lost > 0 && after.count > before.count) again();
       if (before.totals.open > 0 && after.totals.open === 0) again();
+      holdSkeleton(project, after);
       show(after);
       setNowMs(Date.now());
       // large traces take longer to put together: at most a tenth of the time goes there

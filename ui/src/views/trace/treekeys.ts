@@ -23,6 +23,7 @@ interface Hand {
   goTo(place: number): void;
   setFolds(folds: Folds, levels?: number): void;
   zoomTo(window: Window | null): void;
+  showWhole(): void;
   toggleFollow(): void;
   toggleCritical(): void;
   stepMatch: ((by: 1 | -1) => void) | undefined;
@@ -71,7 +72,7 @@ export function useTreeKeys(hand: Hand): void {
     nextCall: () => hand.goTo(nextOf(trace.calls, at, 1)),
     previousCall: () => hand.goTo(nextOf(trace.calls, at, -1)),
     zoom: () => hand.zoomTo(around(startOf(trace, at), endOf(trace, at, hand.now), hand.whole)),
-    whole: () => hand.zoomTo(null),
+    whole: hand.showWhole,
     zoomIn: () => zoomBy(0.5),
     zoomOut: () => zoomBy(2),
     follow: hand.toggleFollow,
