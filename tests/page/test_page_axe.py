@@ -41,6 +41,8 @@ def test_no_page_breaks_a_rule(visiting, site, dark, rules):
     found = {}
     visit.open("")
     for name, path in paths(site.seeds):
+        if rules and path.startswith(f"p/{EMPTY}"):
+            continue
         visit.go(path)
         for one in visit.axe(*rules):
             found.setdefault(one, []).append(name)
@@ -55,7 +57,9 @@ def test_the_login_breaks_no_rule(visiting, dark):
     assert visit.axe() == []
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    "dark", [pytest.param(False, id="light"), pytest.param(True, id="dark", marks=pytest.mark.faults)]
+)
 def test_what_opens_over_a_page_breaks_no_rule(visiting, site, dark):
     """The key sheet, the palette, the completion of the filter, and each tab of a span."""
     visit = visiting(dark=dark)
