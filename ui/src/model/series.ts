@@ -88,6 +88,23 @@ export function stacked(series: Series, measure: string, timesMs: readonly numbe
   return [...lines.slice(0, most - 1), { key: "", label: `${rest.length} others`, values: others }];
 }
 
+/** The line that a point means: the part of the stack around it, else the line that is nearest. */
+export function lineAt(lines: readonly Line[], at: number, value: number, stack: boolean): Line | undefined {
+  const told = lines.filter((line) => line.values[at] != null);
+  if (!stack) {
+    const away = (line: Line): number => Math.abs(line.values[at]! - value);
+    return told.reduce<Line | undefined>((best, line) => (best && away(best) <= away(line) ? best : line), undefined);
+  }
+  const parts = told.filter((line) => line.values[at]! > 0);
+  let top = 0;
+  return parts.find((line) => (top += line.values[at]!) >= value) ?? parts.at(-1);
+}
+
+/** Whether there is nothing to draw: no value at all, and of sums only zeros. */
+export function isEmpty(lines: readonly Line[], stack: boolean): boolean {
+  return lines.every((line) => line.values.every((value) => value === null || (stack && value === 0)));
+}
+
 export function total(values: readonly (number | null)[]): number {
   return values.reduce<number>((all, one) => all + (one ?? 0), 0);
 }

@@ -9,11 +9,20 @@ export interface BarRow {
   href: string;
 }
 
-export function BarList({ title, rows, nothing }: { title: string; rows: readonly BarRow[]; nothing: string }): VNode {
+export function BarList(props: {
+  title: string;
+  rows: readonly BarRow[];
+  nothing: string;
+  /** What is left out, beside the title. */
+  note?: string;
+}): VNode {
+  const { title, rows, nothing, note } = props;
   const most = rows.reduce((max, row) => Math.max(max, row.value), 0);
   return (
     <section class="bar-panel">
-      <h2>{title}</h2>
+      <h2>
+        {title} {note && <small class="muted">{note}</small>}
+      </h2>
       {rows.length === 0 && <p class="muted">{nothing}</p>}
       <ul class="bar-list">
         {rows.map((row) => (

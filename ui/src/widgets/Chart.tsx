@@ -6,7 +6,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { windowParam } from "../model/bars";
 import { clockMs, day } from "../model/format";
-import { type Line, total } from "../model/series";
+import { isEmpty, type Line, lineAt, total } from "../model/series";
 import { Dialog } from "./Dialog";
 import "./chart.css";
 import "./histogram.css";
@@ -26,6 +26,8 @@ export interface ChartProps {
   /** What is told of a line beside its name: its sum, or its last value. */
   sum?(line: Line): string;
   height?: number;
+  /** What is said where there is nothing to draw. */
+  nothing?: string;
   /** Charts of one name share the crosshair. */
   together?: string;
   onWindow(t: string): void;
@@ -48,10 +50,15 @@ export function Chart(props: ChartProps): VNode {
   const height = props.height ?? 150;
   const shown = lines.filter((line) => !hidden.has(line.label));
   const data = useMemo(() => dataOf(timesMs, shown, props.stack ?? false), [timesMs, lines, hidden, props.stack]);
-  const open = (index: number): void => {
+  const visible = useRef(shown);
+  visible.current = shown;
+  const open = (index: number, value?: number): void => {
     const { current } = latest;
     const from = current.timesMs[index];
-    const line = largest(shown, index);
+    const line =
+      value === undefined
+        ? largest(visible.current, index)
+        : lineAt(visible.current, index, value, current.stack ?? false);
     if (from !== undefined && line) current.onOpen(line, windowParam(from, from + current.stepMs));
   };
 
@@ -94,7 +101,9 @@ export function Chart(props: ChartProps): VNode {
     const made = plot.current;
     if (!made) return;
     const next = Math.max(0, Math.min(timesMs.length - 1, (at ?? (by > 0 ? -1 : timesMs.length)) + by));
-    made.setCursor({ left: made.valToPos(timesMs[next]! / 1e3, "x"), top: height / 2 });
+    // the third argument, which uPlot's types leave out, moves the crosshair of the other charts
+    const set: (to: { left: number; top: number }, fire: boolean, publish: boolean) => void = made.setCursor;
+    set({ left: made.valToPos(timesMs[next]! / 1e3, "x"), top: height / 2 }, true, true);
   };
   const toggle = (label: string): void => {
     const next = new Set(hidden);
@@ -127,6 +136,9 @@ export function Chart(props: ChartProps): VNode {
           event.stopPropagation();
         }}
       />
+      {isEmpty(lines, props.stack ?? false) && (
+        <p class="muted chart-nothing">{props.nothing ?? "There is nothing to draw in this time."}</p>
+      )}
       <ul class="legend">
         {lines.map((line, i) => (
           <li key={line.label}>
@@ -171,7 +183,11 @@ function options(
   props: ChartProps,
   shown: readonly Line[],
   height: number,
-  on: { at(index: number | null): void; open(index: number): void; window(fromMs: number, toMs: number): void },
+  on: {
+    at(index: number | null): void;
+    open(index: number, value: number): void;
+    window(fromMs: number, toMs: number): void;
+  },
 ): uPlot.Options {
   const style = getComputedStyle(element);
   // light-dark() has to be resolved by the browser before a canvas can take it
@@ -186,6 +202,7 @@ function options(
   const paper = colour("--bg");
   const strokes = shown.map((one) => colour(props.colours[props.lines.indexOf(one) % props.colours.length]!));
   sample.remove();
+  let dragged = false;
   const font = `11px ${style.fontFamily}`;
   const series = shown.map((one, i): uPlot.Series => {
     const stroke = strokes[i]!;
@@ -204,14 +221,18 @@ function options(
     legend: { show: false },
     cursor: {
       ...(props.together ? { sync: { key: props.together, setSeries: false } } : {}),
-      drag: { x: true, y: false, setScale: false, dist: DRAG_PX },
-      points: { size: 6 },
-      bind: {
-        click: (self) => () => {
-          if (self.select.width < DRAG_PX && self.cursor.idx != null) on.open(self.cursor.idx);
-          return null;
+      drag: {
+        x: true,
+        y: false,
+        setScale: false,
+        dist: DRAG_PX,
+        // a hand that shakes by a pixel has not dragged
+        click: (_, event) => {
+          if (dragged) event.stopPropagation();
+          dragged = false;
         },
       },
+      points: { size: 6 },
     },
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
     axes: [
@@ -239,10 +260,19 @@ function options(
     ],
     series: [{}, ...(props.stack ? series.reverse() : series)],
     hooks: {
+      // uPlot's own bind of clicks is for its legend
+      init: [
+        (self) =>
+          self.over.addEventListener("click", () => {
+            const { idx, top } = self.cursor;
+            if (idx != null) on.open(idx, self.posToVal(top ?? 0, "y"));
+          }),
+      ],
       setCursor: [(self) => on.at(self.cursor.idx ?? null)],
       setSelect: [
         (self) => {
           const { left, width } = self.select;
+          dragged = width >= DRAG_PX;
           if (width >= DRAG_PX) on.window(self.posToVal(left, "x") * 1e3, self.posToVal(left + width, "x") * 1e3);
           self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
@@ -301,6 +331,18 @@ function AsTable(props: ChartProps & { onClose(): void }): VNode {
             </tr>
           ))}
         </tbody>
+        {props.stack && rows.length > 0 && (
+          <tfoot>
+            <tr>
+              <th scope="row">all</th>
+              {props.lines.map((line) => (
+                <td key={line.label} class="num">
+                  <b>{props.format(total(line.values))}</b>
+                </td>
+              ))}
+            </tr>
+          </tfoot>
+        )}
       </table>
       {rows.length === 0 && <p class="muted">There are no numbers in this time.</p>}
     </Dialog>

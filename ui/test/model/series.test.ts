@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Series } from "../../src/api/types";
 import { barAt, barsOf, momentAt, windowParam } from "../../src/model/bars";
 import { commonPiece, filterFor } from "../../src/model/failures";
-import { aligned, before, bucketsOf, change, stacked, stepFor, total } from "../../src/model/series";
+import { aligned, before, bucketsOf, change, isEmpty, lineAt, stacked, stepFor, total } from "../../src/model/series";
 
 const HOUR = 3_600_000;
 const series = (groups: Record<string, (number | null)[]>, firstHour: number): Series => ({
@@ -86,5 +86,30 @@ describe("failures", () => {
       'env=prod status:error name="POST /chat" error:"said \\"no\\" to"',
     );
     expect(filterFor({ span_name: "a", message: "" }, "")).toBe("status:error name=a");
+  });
+});
+
+describe("a point of a chart", () => {
+  const lines = [
+    { key: "a", label: "a", values: [3, 0, null] },
+    { key: "b", label: "b", values: [5, 2, null] },
+  ];
+  it("means the part of the stack around it, the topmost above all, and no part of nothing", () => {
+    expect([1, 3, 4, 99].map((value) => lineAt(lines, 0, value, true)?.key)).toEqual(["a", "a", "b", "b"]);
+    expect(lineAt(lines, 1, 0, true)?.key).toBe("b");
+    expect(lineAt(lines, 2, 1, true)).toBeUndefined();
+  });
+  it("means the nearest of lines, also of one that says 0", () => {
+    expect([0, 3.9, 4.1].map((value) => lineAt(lines, 0, value, false)?.key)).toEqual(["a", "a", "b"]);
+    expect(lineAt(lines, 1, 0, false)?.key).toBe("a");
+  });
+  it("is missing where no line says anything; 0 is a mean, but no sum", () => {
+    const zeros = [{ key: "a", label: "a", values: [0, null] }];
+    expect([isEmpty([], true), isEmpty(zeros, true), isEmpty(zeros, false), isEmpty(lines, true)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });

@@ -8,7 +8,7 @@ import { count, percent, seconds, short, usd } from "../../model/format";
 import { append, term, terms } from "../../model/query";
 import { aligned, before, bucketsOf, type Line, stacked, stepFor, total } from "../../model/series";
 import { go, link, place, setParams, timeBounds, timeWindow } from "../../url";
-import { BarList } from "../../widgets/BarList";
+import { BarList, type BarRow } from "../../widgets/BarList";
 import { Chart, type ChartProps } from "../../widgets/Chart";
 import { Failure, Waiting } from "../../widgets/parts";
 import { NothingFound } from "../../widgets/FirstSteps";
@@ -21,6 +21,7 @@ const MOST_MODELS = 7;
 const TOP = 8;
 /** Groups that are asked for: the API has those with the most spans first, and the page wants those that cost most. */
 const GROUPS = 200;
+const MOST_USERS = 1_000;
 
 const ms = (moment: number): string => `${Math.floor(moment)}000000`;
 
@@ -58,7 +59,7 @@ export function Dash(): VNode {
   );
   const models = useAnswer(
     "/api/series",
-    { ...filter(q), ...times, step: step.text, by: "model", measures: "cost,unpriced" },
+    { ...filter(q), ...times, step: step.text, by: "model", measures: "cost,count" },
     keep,
   );
   const tools = useAnswer(
@@ -67,11 +68,8 @@ export function Dash(): VNode {
     keep,
   );
   const scores = useAnswer("/api/scores/summary", { ...times, step: step.text }, keep);
-  const users = useAnswer(
-    "/api/series",
-    { ...filter(q), ...times, by: "user", measures: "cost,count", groups: GROUPS },
-    keep,
-  );
+  // of whole traces: the user often stands at the root alone, and the cost at the calls below
+  const users = useAnswer("/api/endusers", { ...filter(q), ...times, limit: MOST_USERS }, keep);
   const prompts = useAnswer(
     "/api/series",
     { ...filter(q), ...times, by: "prompt", measures: "cost,count", groups: GROUPS },
@@ -173,6 +171,7 @@ export function Dash(): VNode {
           title: "Cost by model",
           stack: true,
           lines: costs,
+          nothing: models.error?.message ?? "No call of a known price in this time.",
           colours: PALETTE,
           format: usd,
           onOpen: (one, to) => list(one.key ? append(q, term("model", one.key)) : q, to),
@@ -199,6 +198,7 @@ export function Dash(): VNode {
           title: "Tool calls that failed",
           stack: true,
           lines: byTool,
+          nothing: tools.error?.message ?? "No call of a tool failed in this time.",
           colours: ["--error", ...PALETTE],
           format: short,
           sum: (one) => `${count(total(one.values))} (${percent(rate(tools.data, one))})`,
@@ -208,6 +208,7 @@ export function Dash(): VNode {
         {chart({
           title: "Scores, mean",
           lines: means,
+          nothing: scores.error?.message ?? "No scores that are numbers in this time.",
           colours: PALETTE,
           format: (value) => (value === null ? "–" : String(Math.round(value * 100) / 100)),
           sum: (one) => {
@@ -220,12 +221,24 @@ export function Dash(): VNode {
           <BarList
             title="Users by cost"
             nothing="No user ids in this time: session.id and user.id are attributes of spans."
-            rows={top(users, (name) => append(q, term("user", name)))}
+            {...(users.data?.cursor ? { note: `of the ${count(MOST_USERS)} seen last` } : {})}
+            {...failure(users.error)}
+            rows={largest(
+              (users.data?.items ?? []).map((user) => ({ label: user.key, cost: user.cost_usd, many: user.calls })),
+              (name) => append(q, term("user", name)),
+            )}
           />
           <BarList
             title="Prompts by cost"
             nothing="No prompt names in this time: gen_ai.prompt.name is an attribute of model calls."
-            rows={top(prompts, (name) => append(q, term("prompt", name)))}
+            {...failure(prompts.error)}
+            rows={largest(ofGroups(prompts.data), (name) => append(q, term("prompt", name)))}
+          />
+          <BarList
+            title="Models by cost"
+            nothing="No models in this time: gen_ai.request.model is an attribute of model calls."
+            {...failure(models.error)}
+            rows={largest(ofGroups(models.data), (name) => append(q, term("model", name)))}
           />
         </div>
       </div>
@@ -252,24 +265,32 @@ function scoreLine(
   return timesMs.map((moment) => means[Math.round((moment - first) / stepMs)] ?? null);
 }
 
-function top(
-  told: { data: Series | undefined; error: ApiError | undefined },
-  filterOf: (name: string) => string,
-): { label: string; value: number; told: string; href: string }[] {
-  const rows = (told.data?.groups ?? [])
+interface Cost {
+  label: string;
+  /** null where no price is known, which is not 0. */
+  cost: number | null;
+  many: number;
+}
+
+function ofGroups(told: Series | undefined): Cost[] {
+  return (told?.groups ?? [])
     .filter((group) => group.keys[0] !== null)
-    .map((group) => ({
-      label: group.keys[0]!,
-      value: group.values["cost"]?.[0] ?? 0,
-      count: group.values["count"]?.[0] ?? 0,
-    }));
+    .map(({ keys, values }) => {
+      const costs = (values["cost"] ?? []).filter((cost) => cost !== null);
+      return { label: keys[0]!, cost: costs.length > 0 ? total(costs) : null, many: total(values["count"] ?? []) };
+    });
+}
+
+function largest(rows: readonly Cost[], filterOf: (name: string) => string): BarRow[] {
   return rows
-    .sort((a, b) => b.value - a.value || b.count - a.count)
+    .toSorted((a, b) => (b.cost ?? 0) - (a.cost ?? 0) || b.many - a.many)
     .slice(0, TOP)
-    .map(({ label, value, count: many }) => ({
+    .map(({ label, cost, many }) => ({
       label,
-      value,
-      told: `${usd(value)} · ${short(many)}`,
+      value: cost ?? 0,
+      told: `${usd(cost)} · ${short(many)}`,
       href: link({ view: "traces", params: { q: filterOf(label) } }),
     }));
 }
+
+const failure = (error: ApiError | undefined): { nothing?: string } => (error ? { nothing: error.message } : {});
