@@ -25,9 +25,10 @@ const MOST_USERS = 1_000;
 
 const ms = (moment: number): string => `${Math.floor(moment)}000000`;
 
-/** The filter with a kind, unless it has one of its own. */
+/** The filter with a kind besides; one that has another kind, or leaves this one out, then finds nothing. */
 function ofKind(q: string, kind: string): string {
-  return terms(q).some((one) => /^-?kind[:=!]/.test(one)) ? q : append(q, `kind:${kind}`);
+  const one = `kind:${kind}`;
+  return terms(q).includes(`-${one}`) ? `${q} ${one}` : append(q, one);
 }
 
 export function Dash(): VNode {
