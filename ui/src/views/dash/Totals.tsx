@@ -60,7 +60,14 @@ function Total(props: {
 }): VNode {
   const { by } = props;
   const same = by !== null && Math.abs(by) < 0.005;
-  const words = by === null ? "" : same ? "as before" : `${by > 0 ? "+" : "−"}${percent(Math.abs(by))} against before`;
+  const words =
+    by === null
+      ? ""
+      : same
+        ? "as before"
+        : by > 4
+          ? `${count(by + 1)} times as before`
+          : `${by > 0 ? "+" : "−"}${percent(Math.abs(by))} against before`;
   return (
     <li>
       <span class="muted">{props.name}</span>
