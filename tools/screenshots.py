@@ -23,6 +23,7 @@ KEPT = ROOT / "docs" / "images" / "page"
 BEST = ("traces-light", "trace-light", "trace-dark", "trace-10000-dark", "dash-light", "session-light", "compare-dark")
 """Wide ones, by name and theme."""
 LARGEST_BYTES = 400_000
+PAUSE_MS = 500  # the detail of a span is asked for once the hand rests
 
 
 def pages(seeds: Any) -> Iterator[tuple[str, str, Callable[[Visit], None] | None]]:
@@ -46,7 +47,11 @@ def pages(seeds: Any) -> Iterator[tuple[str, str, Callable[[Visit], None] | None
     yield "trace-chat", f"{shop}/traces/{seeds.sessions[seeds.conversation][-1]}", choose_call
     yield "trace-none", f"{shop}/traces/{'9' * 32}", None
     yield "session", f"{shop}/sessions/{seeds.conversation}", None
-    yield "compare", f"{shop}/compare?a={seeds.first}&b={seeds.second}", lambda visit: visit.keys("j", "j")
+    yield (
+        "compare",
+        f"{shop}/compare?a={seeds.first}&b={seeds.second}",
+        lambda visit: visit.keys("o", "d", "d", "d", "Enter"),
+    )
     yield "keys", f"{shop}/traces", lambda visit: visit.keys("?")
     yield "palette", f"{shop}/traces", lambda visit: visit.keys("Control+k")
 
@@ -70,6 +75,7 @@ def take(site: Any, only: str) -> list[Path]:
                     visit.open(path)
                     if first:
                         first(visit)
+                        visit.page.wait_for_timeout(PAUSE_MS)
                         visit.settle()
                     visit.page.mouse.move(0, size[1] - 1)
                     visit.page.screenshot(path=file, animations="disabled", caret="hide")
