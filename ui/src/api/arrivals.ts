@@ -14,6 +14,8 @@ export interface Arrivals<T> {
   /** Rows were left out: the list should be read again. */
   incomplete: boolean;
   release(): void;
+  /** Begin anew, as the list does that is read again. */
+  restart(): void;
 }
 
 const MOST = 2_000;
@@ -37,6 +39,7 @@ export function useArrivals<T>(options: {
   const [, redraw] = useState(0);
   const [state, setState] = useState<Arrivals<T>["state"]>("off");
   const [incomplete, setIncomplete] = useState(false);
+  const [again, setAgain] = useState(0);
 
   useEffect(() => {
     kept.current = { rows: [], waiting: [], changed: new Map(), times: [] };
@@ -59,9 +62,10 @@ export function useArrivals<T>(options: {
             const id = key(row);
             const list = now.rows.some((one) => key(one) === id) ? now.rows : now.waiting;
             const at = list.findIndex((one) => key(one) === id);
+            const listed = known(id);
+            if (listed) now.changed.set(id, row);
             if (at >= 0) list[at] = row;
-            else if (known(id)) now.changed.set(id, row);
-            else {
+            else if (!listed) {
               now.times.push(performance.now());
               if (held) now.waiting.unshift(row);
               else now.rows = [row, ...now.rows];
@@ -74,7 +78,7 @@ export function useArrivals<T>(options: {
         },
       },
     );
-  }, [on, of, q]);
+  }, [on, of, q, again]);
 
   const release = (): void => {
     const now = kept.current;
@@ -101,5 +105,6 @@ export function useArrivals<T>(options: {
     rate: kept.current.times.length / RATE_S,
     incomplete,
     release,
+    restart: () => setAgain((n) => n + 1),
   };
 }

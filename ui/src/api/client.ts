@@ -140,8 +140,10 @@ function entryOf(url: string): Entry {
   return entry;
 }
 
-function ask(url: string, entry: Entry, force: boolean): void {
-  if (entry.asking || (!force && entry.atMs > 0 && Date.now() - entry.atMs < FRESH_MS)) return;
+/** `anew` gives up an answer that is on its way: it may be older than what made somebody ask. */
+function ask(url: string, entry: Entry, how: "if old" | "again" | "anew"): void {
+  if (how === "anew") entry.asking?.abort();
+  else if (entry.asking || (how === "if old" && entry.atMs > 0 && Date.now() - entry.atMs < FRESH_MS)) return;
   const asking = new AbortController();
   entry.asking = asking;
   const tell = (): void => {
@@ -151,6 +153,7 @@ function ask(url: string, entry: Entry, force: boolean): void {
   };
   read(url, asking.signal).then(
     (data) => {
+      if (asking.signal.aborted) return;
       entry.data = data;
       entry.error = undefined;
       tell();
@@ -163,11 +166,11 @@ function ask(url: string, entry: Entry, force: boolean): void {
   );
 }
 
-/** Forget every answer: after a login, or a change that many of them show. */
+/** Forget every answer: after a login, or a change that many of them show. What is shown is asked anew. */
 export function forget(): void {
   for (const [url, entry] of entries) {
     if (entry.readers.size === 0) entries.delete(url);
-    else ask(url, entry, true);
+    else ask(url, entry, "anew");
   }
 }
 
@@ -189,8 +192,8 @@ export function useAnswer<P extends GetPath>(
     const own = entryOf(url);
     const reader = (): void => redraw((n) => n + 1);
     own.readers.add(reader);
-    ask(url, own, false);
-    const timer = options.everyMs ? setInterval(() => ask(url, own, true), options.everyMs) : undefined;
+    ask(url, own, "if old");
+    const timer = options.everyMs ? setInterval(() => ask(url, own, "again"), options.everyMs) : undefined;
     return () => {
       clearInterval(timer);
       own.readers.delete(reader);
@@ -208,7 +211,7 @@ export function useAnswer<P extends GetPath>(
     loading: url !== null && entry?.data === undefined && entry?.error === undefined,
     stale: data !== undefined && (entry?.data === undefined || entry.asking !== undefined),
     reload: () => {
-      if (url !== null) ask(url, entryOf(url), true);
+      if (url !== null) ask(url, entryOf(url), "anew");
       redraw((n) => n + 1);
     },
   };

@@ -1,10 +1,13 @@
 // Who looks, which projects there are, and coming in and going out.
 import { signal, type Signal } from "@preact/signals";
 import { forget, get, loggedOut, send } from "./client";
+import { root } from "../url";
 import type { Me } from "./types";
 
 export const me: Signal<Me | undefined> = signal(undefined);
 export const projects: Signal<readonly string[]> = signal([]);
+const ANONYMOUS = "anonymous";
+
 /** Why the page could not learn who looks. */
 export const trouble: Signal<string> = signal("");
 
@@ -17,7 +20,7 @@ export async function learn(): Promise<void> {
     ]);
     me.value = who;
     projects.value = known.projects;
-    loggedOut.value = who.name === "anonymous";
+    loggedOut.value = who.name === ANONYMOUS;
     trouble.value = "";
   } catch (error) {
     trouble.value = (error as { message?: string }).message ?? String(error);
@@ -25,15 +28,20 @@ export async function learn(): Promise<void> {
 }
 
 export async function logIn(user: string, password: string): Promise<void> {
+  const before = me.value?.name ?? ANONYMOUS;
   await send("POST", "/api/login", { user, password });
-  await learn();
+  const who = await get("/api/me", {}, { project: "" });
+  // what the page holds of somebody else goes with the page
+  if (before !== ANONYMOUS && who.name !== before) return location.reload();
   forget();
+  await learn();
 }
 
+/** Ends the session, and the page with everything that it holds. Throws an ApiError if the session goes on. */
 export async function logOut(): Promise<void> {
   await send("POST", "/api/logout");
-  forget();
-  await learn();
+  loggedOut.value = true; // a browser may bring this page back as it was
+  location.replace(root);
 }
 
 /** Whether who looks may do that in the project. */

@@ -58,8 +58,7 @@ const MOST_MARKS = 500;
 
 /** What makes the reader take quadratic time: long runs of opening marks, deep nests, paragraphs full of emphasis. */
 function isStrange(text: string): boolean {
-  if (/(?:[[(*_`~<!>]\s?){40}/.test(text) || /^(?:[ \t]*[-*+>][ \t]*){24}/m.test(text) || /^\s{200}/m.test(text))
-    return true;
+  if (/(?:[[(*_`~<!>]\s?){40}/.test(text) || /^(?:[ \t]*[-*+>]){24}/m.test(text) || /^\s{200}/m.test(text)) return true;
   let marks = 0;
   let inCode = false;
   for (const line of text.split("\n")) {

@@ -24,7 +24,8 @@ export interface Raised {
 export function readStack(text: string): Raised[] {
   const head = text.slice(0, 200_000);
   if (/^Traceback \(most recent call last\):/m.test(head)) return readPython(head);
-  if (/^\s+at .+:\d+:\d+\)?$/m.test(head) || /^\S*@\S+:\d+:\d+$/m.test(head)) return readScript(head);
+  // each may begin in one way only: hostile text of one line makes any other take quadratic time
+  if (/^[ \t]+at .+:\d+:\d+\)?$/m.test(head) || /^[^\s@]*@\S+:\d+:\d+$/m.test(head)) return readScript(head);
   return [];
 }
 

@@ -102,7 +102,11 @@ export function App(): VNode {
       </header>
       <main class="main" id="main" tabIndex={-1}>
         <h1 class="sr-only">{VIEWS[now.view].title}</h1>
-        {project === "" && now.view !== "settings" ? <NoProject /> : <Lazy key={now.view} view={now.view} />}
+        {project === "" && now.view !== "settings" ? (
+          <NoProject />
+        ) : (
+          <Lazy key={`${project}/${now.view}`} view={now.view} />
+        )}
       </main>
       {sheet.value && <KeySheet onClose={() => (sheet.value = false)} />}
       {palette.value && <Palette onClose={() => (palette.value = false)} />}
@@ -205,6 +209,10 @@ function Lazy({ view }: { view: View }): VNode {
 /** A view that throws takes nothing else with it, and says what happened. */
 function Guard({ children }: { children: ComponentChildren }): VNode {
   const [error, reset] = useErrorBoundary() as [unknown, () => void];
+  const now = place.value;
+  useEffect(() => {
+    if (error !== undefined) reset(); // another trace may be fine
+  }, [now]);
   if (error === undefined) return <>{children}</>;
   return <Failure error={{ status: 0, code: "page", message: `this page failed: ${String(error)}` }} onRetry={reset} />;
 }

@@ -23,6 +23,9 @@ interface Saved {
 
 const PAGES: readonly View[] = ["traces", "sessions", "logs", "dash", "errors", "scores", "queue", "settings"];
 
+/** As many as are shown, and chosen among. */
+const MOST = 14;
+
 function savedViews(): Saved[] {
   try {
     const told: unknown = JSON.parse(recall("views") ?? "[]");
@@ -78,7 +81,7 @@ export function Palette({ onClose }: { onClose(): void }): VNode {
         },
       });
     }
-    return found;
+    return found.slice(0, MOST);
   };
   const found = itemsOf(text);
   const chosen = Math.min(at, found.length - 1);
@@ -116,7 +119,7 @@ export function Palette({ onClose }: { onClose(): void }): VNode {
         }}
       />
       <ul id="palette-list" class="menu-list" role="listbox" aria-label="places">
-        {found.slice(0, 14).map((item, i) => (
+        {found.map((item, i) => (
           <li
             key={`${item.kind}${item.label}`}
             id={`palette-${i}`}

@@ -6,6 +6,7 @@ import { recall, remember } from "../memory";
 import { link, place, root, type View } from "../url";
 import { Icon, type IconName } from "../widgets/icons";
 import { Menu } from "../widgets/Menu";
+import { toast } from "../widgets/parts";
 import { setTheme, theme } from "./theme";
 
 const PLACES: readonly (readonly [View, string, IconName])[] = [
@@ -78,7 +79,10 @@ export function Rail({ onKeys, onPalette }: { onKeys(): void; onPalette(): void 
               remember("rail", narrow.value ? "narrow" : "wide");
             },
           },
-          { label: "log out", act: () => void logOut() },
+          {
+            label: "log out",
+            act: () => void logOut().catch(() => toast("not logged out: the server cannot be reached")),
+          },
         ]}
       />
     </nav>

@@ -9,6 +9,7 @@ import { short } from "../model/format";
 import { place, setParams, timeWindow } from "../url";
 
 const WAIT_MS = 120;
+const MOST = 12;
 
 export function FilterBox({ hint = "kind:llm latency>2s -status:error" }: { hint?: string }): VNode {
   const q = place.value.params["q"] ?? "";
@@ -20,6 +21,7 @@ export function FilterBox({ hint = "kind:llm latency>2s -status:error" }: { hint
   const input = useRef<HTMLInputElement>(null);
   const list = useId();
   const asking = useRef<AbortController>(undefined);
+  const given = useRef(false); // up, by Esc: leaving the box does not send it
   useEffect(() => setText(q), [q]);
   useKeys("everywhere", {
     filter: () => {
@@ -66,7 +68,7 @@ export function FilterBox({ hint = "kind:llm latency>2s -status:error" }: { hint
     });
   };
 
-  const items = open ? (told?.items ?? []) : [];
+  const items = open ? (told?.items.slice(0, MOST) ?? []) : [];
   // while a term is being typed the text is rarely whole: what may come next says more than what is missing
   const mistake = text.trim() === "" || items.length > 0 ? undefined : told?.error;
   return (
@@ -96,21 +98,23 @@ export function FilterBox({ hint = "kind:llm latency>2s -status:error" }: { hint
         value={text}
         onInput={(event) => {
           setText(event.currentTarget.value);
+          setChosen(-1); // suggestions are for the text before
           ask(event.currentTarget.value, event.currentTarget.selectionStart ?? event.currentTarget.value.length);
         }}
         onFocus={(event) => ask(event.currentTarget.value, event.currentTarget.value.length)}
         onBlur={() => {
           setOpen(false);
-          if (text.trim() !== q && !mistake) submit(text);
+          if (text.trim() !== q && !mistake && !given.current) submit(text);
+          given.current = false;
         }}
         onKeyDown={(event) => {
           if (event.key === "ArrowDown" && items.length > 0) setChosen((chosen + 1) % items.length);
-          else if (event.key === "ArrowUp" && items.length > 0)
-            setChosen(((chosen + items.length) % (items.length + 1)) - 0);
+          else if (event.key === "ArrowUp" && items.length > 0) setChosen(chosen < 0 ? items.length - 1 : chosen - 1);
           else if ((event.key === "Enter" || event.key === "Tab") && chosen >= 0) take(chosen);
           else if (event.key === "Escape" && items.length > 0) setOpen(false);
           else if (event.key === "Escape") {
             setText(q);
+            given.current = true;
             input.current?.blur();
           } else return;
           event.preventDefault();
@@ -131,7 +135,7 @@ export function FilterBox({ hint = "kind:llm latency>2s -status:error" }: { hint
             </p>
           )}
           <ul role="listbox" id={list} aria-label="suggestions">
-            {items.slice(0, 12).map((item, at) => (
+            {items.map((item, at) => (
               <li
                 key={`${item.kind}${item.text}`}
                 id={`${list}-${at}`}

@@ -29,7 +29,9 @@ export function Menu(props: {
     const element = menu.current;
     const at = button.current?.getBoundingClientRect();
     if (!element || !at) return;
-    element.style.top = `${at.bottom + 4}px`;
+    const below = at.bottom + 4;
+    const fits = below + element.offsetHeight <= innerHeight - 8;
+    element.style.top = `${fits ? below : Math.max(8, at.top - 4 - element.offsetHeight)}px`;
     element.style.left = `${Math.max(8, Math.min(at.left, innerWidth - element.offsetWidth - 8))}px`;
   };
   // its width is known only once the items are there

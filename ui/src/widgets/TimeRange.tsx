@@ -20,9 +20,9 @@ const DAY_MS = 86_400_000;
 /** Local midnights: today's, and yesterday's from one to the other. */
 export function days(nowMs: number): { today: string; yesterday: string } {
   const now = new Date(nowMs);
-  const today = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
-  const before = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1).getTime();
-  return { today: `${today}-${today + DAY_MS}`, yesterday: `${before}-${today}` };
+  const midnight = (days: number): number =>
+    new Date(now.getFullYear(), now.getMonth(), now.getDate() + days).getTime();
+  return { today: `${midnight(0)}-${midnight(1)}`, yesterday: `${midnight(-1)}-${midnight(0)}` };
 }
 
 export function timeName(t: string | undefined, nowMs: number = Date.now()): string {

@@ -144,3 +144,9 @@ test("plain prose is not taken for markdown", () => {
   expect(looksLikeMarkdown("a\n- b")).toBe(true);
   expect(looksLikeMarkdown("the **bold**")).toBe(true);
 });
+
+test("a line that is almost a deep nest of lists is read at once", () => {
+  // if each space may stand before a mark or behind one, each further mark takes four times as long
+  const nest = (marks: number) => (): unknown => readMarkdown(`${"-   ".repeat(marks)}x`);
+  expect(timesLonger(nest(13), nest(2))).toBeLessThan(200);
+});

@@ -86,3 +86,11 @@ describe("stack traces", () => {
     }
   });
 });
+
+test("long lines of addresses, and many empty ones, are told from a stack at once", () => {
+  const told = (text: string) => (): unknown => expect(readStack(text)).toEqual([]);
+  for (const one of ["a@b", "\n", " at "]) {
+    // twice the text is twice the work, not four times
+    expect(timesLonger(told(one.repeat(40_000)), told(one.repeat(4_000)))).toBeLessThan(60);
+  }
+});

@@ -268,6 +268,12 @@ test("a call without messages tells how to record them; a span without anything 
   expect(words(empty.box)).toContain("(no name)");
 });
 
+test("a list whose objects cannot be made text is shown as it is", async () => {
+  const none = { system: [], input: [], output: [], tools: [] };
+  const odd = await draw({ messages: none, attributes: { odd: [{ toString: 1 }] }, normal: { kind: "span" } });
+  expect(words(odd.box)).toMatch(/odd.*\[\{toString: 1\}\]/);
+});
+
 test("a tool shows its arguments and result, a retrieval its query and documents with their scores", async () => {
   const tool = await draw({
     span: row({ kind: "tool", name: "find" }),

@@ -1,5 +1,6 @@
 // Answers on their way: sent once, kept where they fail, sent again where that helps, the newest of one trace alone.
 import { beforeEach, expect, test, vi } from "vitest";
+import { me } from "../../src/api/session";
 import { answerOf, drop, put, savedHere, sendAgain, unsaved } from "../../src/views/scores/outbox";
 
 interface Asked {
@@ -90,4 +91,19 @@ test("leaving the page asks first while something is on its way", async () => {
   expect(leave()).toBe(true);
   await asked[0]!.answer(200);
   expect(leave()).toBe(false);
+});
+
+test("answers of somebody else are not sent in the name of who logs in after them", async () => {
+  const ann = { name: "user:ann", grants: {}, oidc: false, version: "", default_project: "" };
+  me.value = ann;
+  give("t9", "good");
+  await asked[0]!.answer(401);
+  expect(unsaved.value.length).toBe(1);
+  me.value = { ...ann, name: "anonymous" };
+  me.value = ann;
+  expect(unsaved.value.length).toBe(1);
+  me.value = { ...ann, name: "user:bob" };
+  expect(unsaved.value).toEqual([]);
+  sendAgain();
+  expect(asked.length).toBe(1);
 });

@@ -2,6 +2,7 @@
 // is open, whatever view is shown, is sent again by itself where that can help, and leaving the page asks first.
 import { computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { type ApiError, isApiError, loggedOut, send } from "../../api/client";
+import { me } from "../../api/session";
 import type { NewScore, Scored } from "../../api/types";
 
 export interface Sent {
@@ -96,6 +97,14 @@ let timer: ReturnType<typeof setInterval> | undefined;
 effect(() => {
   clearInterval(timer);
   timer = mendable.value ? setInterval(sendAgainWhereItHelps, AGAIN_MS) : undefined;
+});
+// what somebody else gave is not sent in the name of who logs in after them
+let giver = "";
+effect(() => {
+  const name = me.value?.name ?? "anonymous";
+  if (name === "anonymous") return;
+  if (giver !== "" && giver !== name) sent.value = new Map();
+  giver = name;
 });
 addEventListener("online", sendAgainWhereItHelps);
 addEventListener("beforeunload", (event) => {

@@ -49,7 +49,13 @@ export function Detail({ traceId, spanId, kind = "span" }: { traceId: string; sp
   if (error !== undefined && (data === undefined || old)) return <Failure error={error} onRetry={answer.reload} />;
   if (data === undefined || (old && late)) return <Bones />;
   return (
-    <Shown key={data.span.span_id} detail={data} dim={old} kind={old ? data.span.kind : kind} reload={answer.reload} />
+    <Shown
+      key={`${data.span.trace_id} ${data.span.span_id}`}
+      detail={data}
+      dim={old}
+      kind={old ? data.span.kind : kind}
+      reload={answer.reload}
+    />
   );
 }
 

@@ -7,6 +7,7 @@ import type { Columns, SpanDetail } from "../../api/types";
 import { below, neighbours, toolSpanAfter } from "../../model/calls";
 import { type Document, documentsOf, queryOf } from "../../model/documents";
 import { bytes, count, duration, plural } from "../../model/format";
+import { oneLine } from "../../model/json";
 import { type Call, sharedTurns, type Turn, turnsOf } from "../../model/messages";
 import { quoted } from "../../model/query";
 import { Chat } from "../../renderers/Chat";
@@ -220,11 +221,11 @@ function Silent({ detail }: { detail: SpanDetail }): VNode {
   const { span, attributes } = detail;
   const columns = useSkeleton(span.trace_id, true);
   const groups = useMemo(() => (columns ? below(columns, span.span_id) : []), [columns, span.span_id]);
+  // not String(): an object in a list may have a toString of its own, which is no function
   const short = Object.entries(attributes)
-    .filter(
-      ([, value]) =>
-        value !== null && (typeof value !== "object" || Array.isArray(value)) && String(value).length < 200,
-    )
+    .filter(([, value]) => value !== null && (typeof value !== "object" || Array.isArray(value)))
+    .map(([key, value]) => [key, typeof value === "string" ? value : oneLine(value)] as const)
+    .filter(([, told]) => told.length < 200)
     .slice(0, SHORT);
   const model = span.kind === "llm" || span.kind === "embedding";
   return (
@@ -267,7 +268,7 @@ function Silent({ detail }: { detail: SpanDetail }): VNode {
           {short.map(([key, value]) => (
             <div key={key} class="attr-row">
               <span class="key">{key}</span>
-              <span class="attr-value">{String(value)}</span>
+              <span class="attr-value">{value}</span>
               <span />
             </div>
           ))}

@@ -31,7 +31,8 @@ const AGAIN_MS = 2_000;
 export function useTrace(traceId: string): Source {
   const project = place.value.project;
   const [trace, setTrace] = useState<Trace | undefined>(undefined);
-  const [error, setError] = useState<ApiError | undefined>(undefined);
+  const [failed, setFailed] = useState<{ of: string; error: ApiError } | undefined>(undefined);
+  const error = failed?.of === traceId ? failed.error : undefined;
   const [reads, setReads] = useState(0);
   const latest = useRef<Trace | undefined>(undefined);
   const show = (next: Trace | undefined): void => {
@@ -45,14 +46,15 @@ export function useTrace(traceId: string): Source {
     const asking = new AbortController();
     get("/api/traces/{trace_id}/skeleton", {}, { pathParams: { trace_id: traceId }, signal: asking.signal }).then(
       (columns) => {
-        setError(undefined);
+        setFailed(undefined);
         const read = traceOf(columns);
         holdSkeleton(project, read, columns);
         show(read);
       },
       (failure: unknown) => {
         if (asking.signal.aborted) return;
-        setError(isApiError(failure) ? failure : { status: 0, code: "failed", message: String(failure) });
+        const error = isApiError(failure) ? failure : { status: 0, code: "failed", message: String(failure) };
+        setFailed({ of: traceId, error });
       },
     );
     return () => asking.abort();

@@ -29,7 +29,8 @@ export function OverTime({ q, live }: { q: string; live: boolean }): VNode | nul
   const shown = useMemo(() => {
     if (!series || series.groups.length === 0) return undefined;
     const stepMs = Number(series.step_ns) / 1e6;
-    const timesMs = bucketsOf(window, stepMs);
+    // the step of an answer to another question may be a millionth of this window: that has its own buckets
+    const timesMs = fresh ? bucketsOf(window, stepMs) : series.times_ns.map((ns) => Number(ns) / 1e6);
     const group = series.groups[0];
     const counts = aligned(series, group, "count", timesMs, 0) as number[];
     const errors = aligned(series, group, "errors", timesMs, 0) as number[];
@@ -41,7 +42,7 @@ export function OverTime({ q, live }: { q: string; live: boolean }): VNode | nul
         { id: "fine", label: "others", counts: counts.map((n, at) => n - errors[at]!) },
       ],
     };
-  }, [series, edge]);
+  }, [series, edge, fresh]);
   if (!shown) return null;
   const [failed, fine] = shown.sorts.map((sort) => sort.counts.reduce((sum, n) => sum + n, 0)) as [number, number];
   return (

@@ -78,10 +78,12 @@ export function Traces(): VNode {
     known: (key) => ids.has(key),
     hold: paused.value || over || scrolled,
   });
+  // a list that was read later has some of them too
+  const arrived = useMemo(() => arrivals.rows.filter((row) => !ids.has(keyOf(row))), [arrivals.rows, ids]);
   const rows = useMemo(() => {
     const old = (pages.items as readonly Row[]).map((row) => arrivals.changed.get(keyOf(row)) ?? row);
-    return arrivals.rows.length > 0 ? [...arrivals.rows, ...old] : old;
-  }, [pages.items, arrivals.rows, arrivals.changed]);
+    return [...arrived, ...old];
+  }, [pages.items, arrived, arrivals.changed]);
 
   // what is selected is remembered by its key, so that arrivals do not move it
   const [selectedKey, setSelectedKey] = useState("");
@@ -167,9 +169,7 @@ export function Traces(): VNode {
           onSelect={(i) => setSelectedKey(rows[i] ? keyOf(rows[i]) : "")}
           onOpen={(i) => rows[i] && go(traceLink(rows[i]))}
           onEnd={pages.next}
-          rowClass={(row, i) =>
-            `${i < arrivals.rows.length ? "arrived" : ""}${chosen.has(row.trace_id) ? " chosen" : ""}`
-          }
+          rowClass={(row, i) => `${i < arrived.length ? "arrived" : ""}${chosen.has(row.trace_id) ? " chosen" : ""}`}
           scroller={scroller}
         />
       )}
@@ -209,7 +209,13 @@ export function Traces(): VNode {
           <span class="muted" role="status">
             {rows.length > 0 && `${count(rows.length)}${pages.more ? " and more" : ""}`}
           </span>
-          {live && <LiveState arrivals={arrivals} paused={paused.value} onReload={pages.reload} />}
+          {live && (
+            <LiveState
+              arrivals={arrivals}
+              paused={paused.value}
+              onReload={() => (arrivals.restart(), pages.reload())}
+            />
+          )}
           {arrivals.held > 0 && (
             <button
               type="button"
