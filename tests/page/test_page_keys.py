@@ -79,6 +79,7 @@ def test_a_filter_is_completed_and_sent_by_keys(visit):
     visit.keys("ArrowDown", "Enter")
     box = page.get_by_role("combobox", name="filter")
     expect(box).to_have_value("status:")
+    page.wait_for_timeout(150)  # the caret is set after the text
     page.keyboard.type("error")
     visit.keys("Enter")
     page.wait_for_url(re.compile(r"q=status"))

@@ -33,7 +33,7 @@ BROKEN = """async (rules) => {
   return (await axe.run(document, how)).violations.map(({id, impact, nodes}) => `${id} (${impact}, ${nodes.length}): `
     + `${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary.replaceAll("\\n", " ").slice(0, 300)}`);
 }"""
-QUIET_MS = 90
+QUIET_MS = 150  # more than the page waits before it asks for the detail of a span
 PAGES = ("traces", "sessions", "logs", "dash", "errors", "scores", "queue", "settings")
 
 
