@@ -31,6 +31,8 @@ export function useArrivals<T>(options: {
   /** Keys of the rows that the list has anyway. */
   known(key: string): boolean;
   hold: boolean;
+  /** Read the list again: what was written before the stream began is in no batch. False if somebody is in it. */
+  reload(): boolean;
 }): Arrivals<T> {
   const { on, of, q, hold } = options;
   const latest = useRef(options);
@@ -53,6 +55,7 @@ export function useArrivals<T>(options: {
       {
         state: setState,
         lost: () => setIncomplete(true),
+        ready: () => void (latest.current.reload() || setIncomplete(true)),
         batch: (data) => {
           const { key, rowsOf, known, hold: held } = latest.current;
           const now = kept.current;

@@ -77,6 +77,10 @@ export function Traces(): VNode {
     rowsOf: (batch) => (unit === "traces" ? (batch.traces ?? []) : (batch.spans ?? [])) as readonly Row[],
     known: (key) => ids.has(key),
     hold: paused.value || over || scrolled,
+    reload: () => {
+      if (!paused.value && !scrolled) pages.reload();
+      return !paused.value && !scrolled;
+    },
   });
   // a list that was read later has some of them too
   const arrived = useMemo(() => arrivals.rows.filter((row) => !ids.has(keyOf(row))), [arrivals.rows, ids]);
@@ -284,7 +288,7 @@ function LiveState(props: {
       {incomplete && (
         <>
           {" "}
-          · more than this page can follow;{" "}
+          · some were missed;{" "}
           <button type="button" class="link" onClick={props.onReload}>
             read the list again
           </button>
