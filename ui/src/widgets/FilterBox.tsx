@@ -62,10 +62,11 @@ export function FilterBox({ hint = "kind:llm latency>2s -status:error" }: { hint
     setText(next);
     setChosen(-1);
     ask(next, caret);
-    requestAnimationFrame(() => {
-      input.current?.focus();
-      input.current?.setSelectionRange(caret, caret);
-    });
+    // at once, not with the next drawing: who types on must find the caret where it belongs
+    const element = input.current!;
+    element.value = next;
+    element.focus();
+    element.setSelectionRange(caret, caret);
   };
 
   const items = open ? (told?.items.slice(0, MOST) ?? []) : [];
