@@ -1,13 +1,16 @@
 """Logs over time by level; the same from every storage."""
 
+import tracemalloc
+
 import pytest
 from served import STORAGES, T0, S, served
 
+from vestigo import SQLiteTraceStorage
 from vestigo.errors import QueryError
 from vestigo.query import Query
 from vestigo.record import Batch, Log
 from vestigo.server import histogram
-from vestigo.server.histogram import histogram_of, level_of, suiting_width
+from vestigo.server.histogram import histogram_of, level_of, read_logs, suiting_width
 
 MINUTE = 60 * S
 
@@ -84,3 +87,19 @@ def test_too_many_buckets_are_refused():
 def test_every_severity_has_a_level(severity, level):
     """Four numbers each, as OpenTelemetry has them."""
     assert level_of(severity) == level
+
+
+def test_large_logs_are_not_held(tmp_path, monkeypatch):
+    """A page of them at a time, whatever their number."""
+    monkeypatch.setattr(histogram, "MAX_ROWS", 10)
+    storage = SQLiteTraceStorage(tmp_path / "x.db")
+    storage.write(Batch(logs=[Log(T0 + n, body=f"{n}" * 50_000, log_id=f"{n:032x}") for n in range(200)]))
+    tracemalloc.start()
+    try:
+        found, complete = read_logs(storage, Query(project="default"), 1_000, 30.0, lambda log: log.time_ns)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        storage.close()
+    assert (len(found), complete) == (200, True)
+    assert peak < 8_000_000

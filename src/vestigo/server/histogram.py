@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,6 +17,8 @@ from vestigo.server.charts import MAX_BUCKETS
 from vestigo.server.questions import MAX_ROWS, Window, query_of, width_ns
 from vestigo.server.routes import Call, Route
 from vestigo.storage import Storage
+
+T = TypeVar("T")
 
 LEVELS: Final = ("trace", "debug", "info", "warning", "error", "fatal")
 _MOST: Final = 20_000
@@ -60,21 +63,25 @@ async def histogram(call: Call) -> Response:
     limit_s = min(_READING_S, call.server.settings.query_timeout_s / 2)
 
     def ask() -> Histogram:
-        logs, complete = read_logs(call.server.storage, query, _MOST, limit_s)
-        found = [(log.time_ns, log.severity) for log in logs]
+        found, complete = read_logs(call.server.storage, query, _MOST, limit_s, lambda log: (log.time_ns, log.severity))
         return histogram_of(found, suiting_width(query, found) if step_ns is None else step_ns, complete)
 
     return await answer(call, await call.ask(ask))
 
 
-def read_logs(storage: Storage, query: Query, most: int, limit_s: float) -> tuple[list[Log], bool]:
-    """Logs that match, the newest first, as many as can be had in time, and whether those are all."""
-    found: list[Log] = []
+def read_logs(
+    storage: Storage, query: Query, most: int, limit_s: float, take: Callable[[Log], T]
+) -> tuple[list[T], bool]:
+    """Of logs that match, the newest first, as many as can be had in time; and whether those are all.
+
+    `take` says what of each is held: logs may be large, and these are many.
+    """
+    found: list[T] = []
     end_s = time.monotonic() + limit_s
     query = msgspec.structs.replace(query, order="newest", limit=MAX_ROWS)
     while True:
         page = storage.find_logs(query)
-        found += page
+        found += map(take, page)
         if page.cursor is None or len(found) >= most or time.monotonic() > end_s:
             return found, page.cursor is None
         query = msgspec.structs.replace(query, cursor=page.cursor)

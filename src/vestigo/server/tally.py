@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from typing import Annotated, Any, Final, TypeAlias, TypeGuard
 
+import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
@@ -112,10 +113,14 @@ async def summary(call: Call) -> Response:
     limit_s = min(_READING_S, call.server.settings.query_timeout_s / 2)
 
     def ask() -> Tally:
-        logs, complete = read_logs(call.server.storage, query, _MOST, limit_s)
+        logs, complete = read_logs(call.server.storage, query, _MOST, limit_s, _without_body)
         return tally(logs, step_ns, complete)
 
     return await answer(call, await call.ask(ask))
+
+
+def _without_body(log: Log) -> Log:
+    return msgspec.structs.replace(log, body=None)  # what a score is stands in its attributes
 
 
 def tally(logs: list[Log], step_ns: int | None, complete: bool) -> Tally:
