@@ -4,6 +4,7 @@ import re
 
 from vestigo import SQLiteTraceStorage
 from vestigo.query import Query
+from vestigo.storage.skeleton import telling_span
 
 
 def test_the_demo_records_what_it_says(run, tmp_path):
@@ -21,5 +22,9 @@ def test_the_demo_records_what_it_says(run, tmp_path):
     assert len(traces) == 12
     assert all(trace.calls == 2 and trace.cost_usd and not trace.unpriced_calls for trace in traces)
     assert any(trace.errors for trace in traces)
+    assert all(telling_span(storage.trace("default", trace.trace_id)).parent_id is None for trace in traces)
+    calls = [span for span in storage.find_spans(Query(project="default")) if span.normal.model]
+    assert len(calls) == 24
+    assert all(span.normal.user_id for span in calls)
     assert len(storage.find_logs(Query(project="default"))) == 12
     storage.close()

@@ -106,7 +106,11 @@ def answer(tracer: Tracer, rng: random.Random, number: int) -> str:
     """One request of the sample application: look it up, call a tool, ask the model; the trace id."""
     user, question, reply, tier = _QUESTIONS[number % len(_QUESTIONS)]
     with tracer.trace("POST /chat", {"customer tier": tier}, kind="SERVER") as trace:
-        trace.update({"user.id": user, "session.id": f"session-{user}"})
+        who = {"user.id": user, "session.id": f"session-{user}"}
+        trace.update({
+            **who, "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "shop assistant",
+            "gen_ai.input.messages": [_message("user", question)],
+        })  # fmt: skip
         with tracer.span(
             "retrieve policies", {"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.query.text": question}
         ) as span:
@@ -118,22 +122,30 @@ def answer(tracer: Tracer, rng: random.Random, number: int) -> str:
             _message("system", "You answer customers of a shop, shortly and kindly."),
             _message("user", question),
         ]
-        _call(tracer, rng, number, messages, None)
+        _call(tracer, rng, number, messages, None, who)
         _look_up(tracer, rng, number)
         sent = {"type": "tool_call_response", "id": "call_1", "response": {"order": 4711, "state": "sent"}}
         messages.append({"role": "tool", "parts": [sent]})
-        _call(tracer, rng, number, messages, reply)
+        _call(tracer, rng, number, messages, reply, who)
+        trace.attribute("gen_ai.output.messages", [_message("assistant", reply)])
     score(trace, "helpful", round(rng.uniform(0.4, 1), 2), tracer=tracer)
     return trace.trace_id
 
 
-def _call(tracer: Tracer, rng: random.Random, number: int, messages: list[dict[str, Any]], reply: str | None) -> None:
+def _call(
+    tracer: Tracer,
+    rng: random.Random,
+    number: int,
+    messages: list[dict[str, Any]],
+    reply: str | None,
+    who: dict[str, str],
+) -> None:
     """A call of the stand-in model; without a reply it asks for the tool."""
     model = _MODELS[number % len(_MODELS)]
     provider = "anthropic" if model.startswith("claude") else "openai"
     said = {
         "gen_ai.operation.name": "chat", "gen_ai.provider.name": provider, "gen_ai.request.model": model,
-        "gen_ai.response.model": model, "gen_ai.input.messages": messages,
+        "gen_ai.response.model": model, "gen_ai.input.messages": messages, **who,
     }  # fmt: skip
     with tracer.span(f"chat {model}", said, kind="CLIENT") as span:
         _work(rng, 0.02)

@@ -111,7 +111,7 @@ function callSnippet(detail: SpanDetail, turns: readonly Turn[]): string {
 function readSnippet(span: SpanRow, origin: string, project: string): string {
   const address = `${origin.replace(/\/?$/, "/")}api/spans/${span.trace_id}/${span.span_id}?project=${encodeURIComponent(project)}`;
   return [
-    `# ${line(span.name)}, by a key of Settings or \`vestigo keys\``,
+    `# ${line(span.name)}, by a key with the scope read: Settings, or \`vestigo key create me --scopes read\``,
     "import json",
     "import os",
     "import urllib.request",

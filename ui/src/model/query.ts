@@ -63,3 +63,9 @@ export function remove(text: string, one: string): string {
 export function toggle(text: string, one: string): string {
   return holds(text, one) ? remove(text, one) : append(text, one);
 }
+
+/** The text with its user and session asked of the first span of the trace: `root(user:ann)`; else the same text. */
+export function ofTheTrace(text: string): string {
+  const lifted = terms(text).map((one) => one.replace(/^(-?)((?:user|session)[:=].+)$/s, "$1root($2)"));
+  return hasOr(text) ? text : lifted.join(" ");
+}

@@ -4,7 +4,7 @@ import { python } from "./copy";
 export function traceSnippet(traceId: string, origin: string, project: string): string {
   const address = `${origin}api/traces/${encodeURIComponent(traceId)}?project=${encodeURIComponent(project)}`;
   return [
-    "# reads a trace from Vestigo; a key is made in Settings, or by `vestigo keys`",
+    "# reads a trace from Vestigo, by a key with the scope read: Settings, or `vestigo key create me --scopes read`",
     "import json",
     "import os",
     "import urllib.request",

@@ -50,7 +50,9 @@ export function Facets({ name, fields }: { name: string; fields: readonly FacetF
               <span aria-hidden="true">{open.has(field) ? "▾" : "▸"}</span> {label}
             </button>
           </h2>
-          {open.has(field) && <Values facet={told.data?.facets.find((one) => one.field === field)} q={q ?? ""} />}
+          {open.has(field) && told.error?.code !== "bad_query" && (
+            <Values facet={told.data?.facets.find((one) => one.field === field)} q={q ?? ""} />
+          )}
         </section>
       ))}
       {told.error && told.error.code !== "bad_query" && <p class="error">✕ {told.error.message}</p>}

@@ -1,6 +1,7 @@
 // What the list says when it is empty: the way to the first trace, or why nothing matches.
 import type { VNode } from "preact";
 import { useAnswer } from "../api/client";
+import { ofTheTrace } from "../model/query";
 import { place, root, setParams } from "../url";
 import { CodeBox, Empty, Waiting } from "./parts";
 import { timeName } from "./TimeRange";
@@ -11,6 +12,8 @@ export function NothingFound({ what }: { what: string }): VNode {
   if (any.loading) return <Waiting />;
   if ((any.data?.items.length ?? 0) === 0) return <FirstSteps project={project} />;
   const q = params["q"];
+  // programs often tell the user of the first span of a trace alone
+  const lifted = q && what !== "traces" ? ofTheTrace(q) : q;
   return (
     <Empty title={`No ${what} here`}>
       <p>
@@ -18,7 +21,12 @@ export function NothingFound({ what }: { what: string }): VNode {
         this project has traces.
       </p>
       <p class="stats">
-        {params["t"] !== "7d" && (
+        {lifted !== q && (
+          <button type="button" class="button" onClick={() => setParams({ q: lifted ?? null })}>
+            Look for {lifted}
+          </button>
+        )}
+        {!["7d", "30d", "all"].includes(params["t"] ?? "") && (
           <button type="button" class="button" onClick={() => setParams({ t: "7d" })}>
             Show 7 days
           </button>

@@ -126,8 +126,10 @@ export function Failure({ error, onRetry }: { error: ApiError; onRetry?: () => v
         <b class="error">✕ {error.message}</b>
         {error.position !== undefined && <span class="muted"> (at character {error.position + 1})</span>}
       </p>
-      {remedy && <p class="muted">{remedy}</p>}
-      {onRetry && (
+      {remedy && (
+        <p class="muted">{remedy.split("`").map((text, at) => (at % 2 === 1 ? <code key={at}>{text}</code> : text))}</p>
+      )}
+      {onRetry && error.code !== "bad_query" && (
         <p>
           <button type="button" class="button" onClick={onRetry}>
             Try again

@@ -1,6 +1,6 @@
 // Terms are appended and taken away whole; what was typed by hand stays as it is.
 import { describe, expect, it } from "vitest";
-import { append, holds, remove, term, terms, toggle } from "../../src/model/query";
+import { append, holds, ofTheTrace, remove, term, terms, toggle } from "../../src/model/query";
 
 describe("terms", () => {
   it("end at spaces outside quotes and brackets", () => {
@@ -42,5 +42,13 @@ describe("changing a filter", () => {
       expect(holds(there, "user=a")).toBe(true);
       expect(toggle(there, "user=a")).toBe(text);
     }
+  });
+});
+
+describe("the user of a trace", () => {
+  it("is asked of its first span", () => {
+    expect(ofTheTrace('kind:llm user:ann -session="a b"')).toBe('kind:llm root(user:ann) -root(session="a b")');
+    expect(ofTheTrace("root(user:ann) latency>2s")).toBe("root(user:ann) latency>2s");
+    expect(ofTheTrace("user:ann OR user:bo")).toBe("user:ann OR user:bo");
   });
 });
