@@ -1,7 +1,7 @@
 // Forgetting a user, a session or a trace: counted first, then asked for by name, then told what went and what was
 // looked for afterwards. And the list of what was erased, which does not say whom.
 import type { VNode } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { forget, send, useAnswer } from "../../api/client";
 import type { EraseBody, Told } from "../../api/types";
 import { bytes, clock, count, moment, plural, seconds } from "../../model/format";
@@ -28,7 +28,9 @@ export function Erase(): VNode {
   const chosen = KINDS.find(({ id }) => id === kind)!;
   const name = value.trim();
   const body = (dry: boolean): EraseBody => ({ [kind]: name, dry_run: dry });
+  const typed = useRef(0); // what is counted for a name is not shown for the next one
   const anew = (): void => {
+    typed.current += 1;
     setFound(undefined);
     setReport(undefined);
     counting.clear();
@@ -44,7 +46,11 @@ export function Erase(): VNode {
           event.preventDefault();
           if (name === "" || counting.busy) return;
           anew();
-          void counting.run(async () => setFound(await send<Told>("POST", "/api/erase", body(true))));
+          const of = typed.current;
+          void counting.run(async () => {
+            const told = await send<Told>("POST", "/api/erase", body(true));
+            if (of === typed.current) setFound(told);
+          });
         }}
       >
         <div class="fields">
