@@ -1,6 +1,6 @@
 // A dialog above the page, by the browser's own <dialog>: focus stays inside, Esc closes, focus goes back.
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export function Dialog({
   title,
@@ -12,7 +12,8 @@ export function Dialog({
   children: ComponentChildren;
 }): VNode {
   const own = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // before anything is painted: letters typed right after the key that opens it belong into it
+  useLayoutEffect(() => {
     const element = own.current;
     if (element && !element.open) element.showModal();
     return () => element?.close();
