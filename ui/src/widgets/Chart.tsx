@@ -170,6 +170,18 @@ function dataOf(timesMs: readonly number[], lines: readonly Line[], stack: boole
   return [times, ...stacked.reverse()] as uPlot.AlignedData;
 }
 
+/** How long a part of the time is, in seconds. */
+function stepOf(times: ArrayLike<number>): number {
+  return times.length > 1 ? times[1]! - times[0]! : 60;
+}
+
+/** Where a value stands between gaps. */
+export function alone(values: ArrayLike<number | null | undefined>): number[] {
+  return Array.from(values, (value, i) =>
+    value != null && values[i - 1] == null && values[i + 1] == null ? i : -1,
+  ).filter((i) => i >= 0);
+}
+
 /** At a moment, the line that has the most: what a click there means. */
 function largest(lines: readonly Line[], at: number): Line | undefined {
   return lines.reduce<Line | undefined>(
@@ -210,8 +222,11 @@ function options(
       label: one.label,
       stroke,
       width: props.stack ? 0 : 1.5,
-      ...(props.stack ? { fill: mixed(stroke, paper, 0.82), paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
-      points: { show: false },
+      ...(props.stack ? { fill: mixed(stroke, paper, 0.82), paths: uPlot.paths.bars!({ align: 1, size: [1] }) } : {}),
+      // a value without a neighbour has no line to be seen by
+      points: props.stack
+        ? { show: false }
+        : { size: 5, fill: stroke, width: 0, filter: (self, at) => alone(self.data[at] ?? []) },
       spanGaps: false,
     };
   });
@@ -234,7 +249,11 @@ function options(
       },
       points: { size: 6 },
     },
-    scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
+    // the newest part of the time ends where the axis does
+    scales: {
+      x: { time: true, range: (self, min, max) => [min, max + stepOf(self.data[0])] },
+      y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] },
+    },
     axes: [
       {
         stroke: muted,
