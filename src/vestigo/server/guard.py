@@ -36,6 +36,7 @@ _PROJECTS: Final = "/p/"  # pages of projects stand below it, and nothing else d
 PAGE_HEADER: Final = "X-Vestigo"
 """No form and no simple request of another site can send it."""
 
+_OWN_PATHS: Final = frozenset({"p", "api", "v1", "assets", "auth", "docs", "login", "settings", "metrics"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
 _KEPT_PATHS: Final = ("/v1/",)  # answers that hold nothing
@@ -55,6 +56,9 @@ def refuse_to_start(settings: ServerSettings) -> str | None:
             f"host {settings.host!r} can be reached from other machines, and keys would cross the network in clear;"
             " give tls_certificate and tls_key, or behind_proxy where a proxy ends TLS, or host 127.0.0.1"
         )
+    first = settings.root_path.strip("/").partition("/")[0]
+    if first in _OWN_PATHS:
+        return f"root_path={settings.root_path!r} begins as paths of the server itself do; give another such as '/vestigo'"
     for host in settings.allowed_hosts:
         if not _HOST.fullmatch(host.lower()):
             return f"allowed_hosts has {host!r}; give exact names such as 'vestigo.example.org' or 'vestigo:4318'"

@@ -253,6 +253,11 @@ export function openLive(
       if (source?.readyState !== EventSource.CLOSED) return on.state?.("connecting");
       on.state?.("closed");
       timer = setTimeout(connect, AGAIN_MS);
+      // an EventSource does not tell why: perhaps the session has ended
+      get("/api/me", {}, { project: "" }).then(
+        (who) => who.name === "anonymous" && (loggedOut.value = true),
+        () => undefined,
+      );
     });
   };
   connect();

@@ -6,18 +6,25 @@ import { append } from "../../model/query";
 import { change } from "../../model/series";
 import { link } from "../../url";
 
+/** Of model calls. */
 const of = (series: Series | undefined, measure: string): number | null =>
-  series?.groups[0]?.values[measure]?.[0] ?? null;
+  series?.groups.find((group) => group.keys[0] === "llm")?.values[measure]?.[0] ?? null;
+
+/** Of spans of every kind: embeddings cost too. */
+function sum(series: Series | undefined, measure: string): number | null {
+  const known = series?.groups.map((group) => group.values[measure]?.[0]).filter((one) => one != null) ?? [];
+  return known.length > 0 ? known.reduce((all, one) => all + one, 0) : null;
+}
 
 export function Totals({ now, past, q }: { now: Series | undefined; past: Series | undefined; q: string }): VNode {
   const calls = of(now, "count");
   const errors = of(now, "errors");
-  const unpriced = of(now, "unpriced");
+  const unpriced = sum(now, "unpriced");
   const failed = calls ? (errors ?? 0) / calls : null;
   const pastCalls = of(past, "count");
   const tokens = (series: Series | undefined): number | null => {
-    const input = of(series, "tokens.in");
-    return input === null ? null : input + (of(series, "tokens.out") ?? 0);
+    const input = sum(series, "tokens.in");
+    return input === null ? null : input + (sum(series, "tokens.out") ?? 0);
   };
   return (
     <ul class="totals" aria-label="sums">
@@ -27,7 +34,7 @@ export function Totals({ now, past, q }: { now: Series | undefined; past: Series
         told={percent(failed)}
         by={change(failed, pastCalls ? (of(past, "errors") ?? 0) / pastCalls : null)}
         worse="more"
-        {...(errors ? { href: link({ view: "errors", params: { q } }) } : {})}
+        {...(errors ? { href: link({ view: "errors", params: { q: append(q, "kind:llm") } }) } : {})}
       />
       <Total
         name="p95 latency"
@@ -36,13 +43,13 @@ export function Totals({ now, past, q }: { now: Series | undefined; past: Series
         worse="more"
       />
       <Total name="tokens" told={short(tokens(now))} by={change(tokens(now), tokens(past))} />
-      <Total name="cost" told={usd(of(now, "cost"))} by={change(of(now, "cost"), of(past, "cost"))} worse="more" />
+      <Total name="cost" told={usd(sum(now, "cost"))} by={change(sum(now, "cost"), sum(past, "cost"))} worse="more" />
       {(unpriced ?? 0) > 0 && (
         <Total
           name="calls of unknown price"
           told={count(unpriced)}
           by={null}
-          href={link({ view: "settings", params: { tab: "prices", q: append(q, "kind:llm") } })}
+          href={link({ view: "settings", params: { tab: "prices" } })}
           remedy="give them a price"
         />
       )}

@@ -79,16 +79,17 @@ export function Dash(): VNode {
   const past = useAnswer(
     all ? null : "/api/series",
     {
-      ...filter(ofKind(q, "llm")),
+      ...filter(q),
       start: ms(Math.floor(earlier[0] / step.ms) * step.ms),
       end: ms(Math.floor(earlier[1] / step.ms) * step.ms),
+      by: "kind",
       measures: "count,errors,cost,tokens.in,tokens.out,latency.p95",
     },
     { keep: true },
   );
   const now = useAnswer(
     "/api/series",
-    { ...filter(ofKind(q, "llm")), ...times, measures: "count,errors,cost,tokens.in,tokens.out,unpriced,latency.p95" },
+    { ...filter(q), ...times, by: "kind", measures: "count,errors,cost,tokens.in,tokens.out,unpriced,latency.p95" },
     keep,
   );
 

@@ -134,13 +134,12 @@ export function Errors(): VNode {
       </footer>
     </>
   );
-  if (!group) return <div class={`errors${told.stale ? " stale" : ""}`}>{table}</div>;
   return (
     <Splitter
       name="errors"
       share={0.62}
       left={<div class={`errors${told.stale ? " stale" : ""}`}>{table}</div>}
-      right={<One group={group} q={q ?? ""} onClose={() => setChosen("")} />}
+      right={group ? <One group={group} q={q ?? ""} onClose={() => setChosen("")} /> : null}
     />
   );
 }

@@ -255,16 +255,12 @@ export function Traces(): VNode {
           />
         </div>
         <OverTime q={q} live={live} />
-        {peek && current ? (
-          <Splitter
-            name="peek"
-            share={0.62}
-            left={list}
-            right={<Peek row={current} onClose={() => setParams({ peek: null }, "replace")} />}
-          />
-        ) : (
-          list
-        )}
+        <Splitter
+          name="peek"
+          share={0.62}
+          left={list}
+          right={peek && current ? <Peek row={current} onClose={() => setParams({ peek: null }, "replace")} /> : null}
+        />
       </div>
     </div>
   );
