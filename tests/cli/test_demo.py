@@ -1,6 +1,11 @@
 """The sample application: recorded by the real tracer, found again by the commands it names."""
 
+import os
 import re
+import signal
+import socket
+import subprocess
+import sys
 
 from vestigo import SQLiteTraceStorage
 from vestigo.query import Query
@@ -28,3 +33,23 @@ def test_the_demo_records_what_it_says(run, tmp_path):
     assert all(span.normal.user_id for span in calls)
     assert len(storage.find_logs(Query(project="default"))) == 12
     storage.close()
+
+
+def test_a_demo_that_is_told_to_end_leaves_no_server(tmp_path):
+    """SIGTERM, as a supervisor sends it: nothing listens any more once the demo has ended."""
+    environ = {**os.environ, "VESTIGO_DATA_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "vestigo", "demo", "--port", "0"]
+    demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ)
+    with demo.stdout:
+        told = ""
+        for line in demo.stdout:
+            told += line
+            if "Ctrl-C" in line:
+                break
+        port = int(re.search(r"listens on http://127.0.0.1:(\d+)\n", told)[1])
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(60) == 128 + signal.SIGTERM
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(("127.0.0.1", port))

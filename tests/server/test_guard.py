@@ -74,6 +74,8 @@ def test_a_proxy_closes_ingest_on_loopback_too():
         ({"oidc_issuer": "https://id.example.org?x=1", "oidc_client_id": "v"}, "https://"),
         ({"oidc_issuer": "file:///etc/passwd", "oidc_client_id": "v"}, "https://"),
         ({"oidc_grants": "shop:root"}, "unknown role"),
+        ({"root_path": "/p"}, "/vestigo"),
+        ({"root_path": "/api/x"}, "/vestigo"),
     ],
 )
 def test_settings_that_make_no_safe_server_are_refused(settings, told):

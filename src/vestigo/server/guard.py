@@ -58,7 +58,9 @@ def refuse_to_start(settings: ServerSettings) -> str | None:
         )
     first = settings.root_path.strip("/").partition("/")[0]
     if first in _OWN_PATHS:
-        return f"root_path={settings.root_path!r} begins as paths of the server itself do; give another such as '/vestigo'"
+        return (
+            f"root_path={settings.root_path!r} begins as paths of the server itself do; give another such as '/vestigo'"
+        )
     for host in settings.allowed_hosts:
         if not _HOST.fullmatch(host.lower()):
             return f"allowed_hosts has {host!r}; give exact names such as 'vestigo.example.org' or 'vestigo:4318'"

@@ -190,6 +190,15 @@ function largest(lines: readonly Line[], at: number): Line | undefined {
   );
 }
 
+/** The bucket below the pointer: bars reach from their time to the next, lines have their nearest point. */
+function under(self: uPlot, bars: boolean): number | null {
+  const { idx, left } = self.cursor;
+  if (idx == null || !bars || left == null || left < 0) return idx ?? null;
+  const times = self.data[0];
+  const at = Math.floor((self.posToVal(left, "x") - times[0]!) / stepOf(times) + 0.02);
+  return Math.max(0, Math.min(times.length - 1, at));
+}
+
 function options(
   element: HTMLElement,
   props: ChartProps,
@@ -283,11 +292,11 @@ function options(
       init: [
         (self) =>
           self.over.addEventListener("click", () => {
-            const { idx, top } = self.cursor;
-            if (idx != null) on.open(idx, self.posToVal(top ?? 0, "y"));
+            const at = under(self, props.stack ?? false);
+            if (at !== null) on.open(at, self.posToVal(self.cursor.top ?? 0, "y"));
           }),
       ],
-      setCursor: [(self) => on.at(self.cursor.idx ?? null)],
+      setCursor: [(self) => on.at(under(self, props.stack ?? false))],
       setSelect: [
         (self) => {
           const { left, width } = self.select;

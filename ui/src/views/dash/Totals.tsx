@@ -73,7 +73,7 @@ function Total(props: {
       : same
         ? "as before"
         : by > 4
-          ? `${count(by + 1)} times as before`
+          ? `×${count(by + 1)} against before`
           : `${by > 0 ? "+" : "−"}${percent(Math.abs(by))} against before`;
   return (
     <li>

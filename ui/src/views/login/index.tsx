@@ -6,6 +6,8 @@ import { logIn, me } from "../../api/session";
 import { go, place, root } from "../../url";
 import { CodeBox, Failure } from "../../widgets/parts";
 
+const focusOnce = (element: HTMLInputElement | null): void => element?.focus();
+
 export function Login(): VNode {
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
@@ -41,6 +43,7 @@ export function Login(): VNode {
             <input
               class="input"
               name="user"
+              ref={focusOnce}
               autocomplete="username"
               required
               value={user}
