@@ -1,1 +1,0 @@
-import{T as e}from"./index-CJm7W8UD.js";function t(){return e(`p`,{class:`waiting`,children:`This page is being built.`})}export{t as Errors};
