@@ -15,7 +15,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         // the frame and the list are one script: the first page asks for as few files as can be
-        advancedChunks: {
+        codeSplitting: {
           groups: [
             {
               name: "waterfall",

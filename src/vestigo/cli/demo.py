@@ -58,13 +58,17 @@ def demo(given: argparse.Namespace) -> int | None:
     return None
 
 
+def _end(number: int, _frame: object) -> None:
+    sys.exit(128 + number)  # by way of what ends the server
+
+
 @contextmanager
 def served(place: Path, url: str, settings: Settings, *, port: int) -> Generator[tuple[str, str]]:
     """A server in a process of its own: its address, and what it says of itself. Raises SettingsError if it ends."""
     options = ["--data-dir", str(place), "--storage", url, "--port", str(port), "--grpc-port", "-2"]
     command = [sys.executable, "-m", "vestigo", "serve", *options, "--set", f"project={settings.project}"]
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the server ends too
+        signal.signal(signal.SIGTERM, _end)
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603  this very program
     # a pipe that nobody reads would stop the server once it is full
     rest = threading.Thread(target=lambda: [sys.stderr.write(line) for line in server.stderr or ()], daemon=True)
