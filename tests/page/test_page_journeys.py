@@ -123,7 +123,7 @@ def test_label_twenty_answers_by_keys_only(visiting, site):
     with seed.signed_in(site.running, ANN) as client:
         visit = visiting(cookie=client.cookies["vestigo_session"])
         page = visit.open(f"p/{SHOP}/traces?t=24h")
-        page.get_by_role("button", name="live").wait_for()
+        page.get_by_role("button", name="live", exact=True).wait_for()
         visit.keys("Control+k")
         page.keyboard.type("annot")
         expect(page.get_by_role("option").first).to_contain_text("Annotate")

@@ -42,7 +42,7 @@ def test_live_has_a_key_and_a_way(visit):
     visit.keys("l")
     page.wait_for_url(re.compile("live=1"))
     visit.keys("l")
-    expect(page.get_by_role("button", name="live")).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_role("button", name="live", exact=True)).to_have_attribute("aria-pressed", "false")
     visit.keys("g", "l")
     page.wait_for_url(re.compile("live=1"))
     visit.settle()
