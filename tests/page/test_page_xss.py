@@ -66,10 +66,11 @@ def test_no_list_runs_what_it_shows(visit, view):
     look_over(visit)
 
 
-FEW_AND_MANY = [pytest.param(48, id="few"), pytest.param(5, id="many", marks=pytest.mark.faults)]
+FEW_AND_MANY = [pytest.param(48, id="few"), pytest.param(16, id="many", marks=pytest.mark.faults)]
 
 
-@pytest.mark.parametrize("every", [pytest.param(130, id="few"), FEW_AND_MANY[1]])
+# every payload is looked at in the trace of all of them, below; here are all tabs of some
+@pytest.mark.parametrize("every", [pytest.param(130, id="few"), pytest.param(32, id="many", marks=pytest.mark.faults)])
 def test_no_trace_runs_what_it_shows(visit, every):
     """Traces of one payload each: every span, every tab."""
     visit.open(f"p/{PROJECT}/traces")
