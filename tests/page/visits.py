@@ -117,6 +117,8 @@ class Visit:
     def open(self, path="", *, settle=True):
         """Load an address below the page's own."""
         self.page.goto(f"{self.url}/{path.lstrip('/')}", wait_until="load")
+        if self.page.locator("#page").count():  # on a busy machine the script begins later than a moment of quiet
+            self.page.locator("#main, .login, .failure").first.wait_for(state="attached")
         if settle:
             self.settle()
         return self.page

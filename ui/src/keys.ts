@@ -1,8 +1,8 @@
 // The one key map. Views say what an action does (`useKeys`); which key it has stands here, and the sheet under `?`
 // and docs/page.md are made from it. No key acts while a text field has the focus.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
-export type KeyPlace = "everywhere" | "list" | "tree" | "detail" | "queue" | "compare" | "dash";
+export type KeyPlace = "everywhere" | "list" | "tree" | "detail" | "queue" | "compare";
 
 interface Key {
   keys: readonly string[];
@@ -82,7 +82,8 @@ let pendingUntil = 0;
 export function useKeys(where: KeyPlace, actions: Actions): void {
   const latest = useRef(actions);
   latest.current = actions;
-  useEffect(() => {
+  // with what it belongs to, not after it is painted: a key pressed at once acts
+  useLayoutEffect(() => {
     const own = {
       where,
       get actions() {

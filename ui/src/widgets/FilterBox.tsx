@@ -78,7 +78,7 @@ export function FilterBox({ hint = "kind:llm latency>2s -status:error" }: { hint
       role="search"
       onSubmit={(event) => {
         event.preventDefault();
-        submit(text);
+        submit(input.current!.value); // what is typed counts, not what was last drawn
       }}
     >
       <input
