@@ -14,6 +14,7 @@ from vestigo.query import ALL_TIME, FIELDS, HAS, PREFIXES, Grouping, Query, chec
 from vestigo.record import Kind, Status
 from vestigo.server.answers import answer
 from vestigo.server.charts import counted
+from vestigo.server.histogram import LEVELS
 from vestigo.server.questions import Time, moment
 from vestigo.server.routes import Call, Route
 from vestigo.storage import Storage
@@ -33,7 +34,7 @@ _FIXED: Final[dict[str, tuple[str, ...]]] = {
     "kind": get_args(Kind),
     "status": tuple(status.lower() for status in get_args(Status)),
     "has": HAS,
-    "level": ("trace", "debug", "info", "warning", "error", "fatal"),
+    "level": LEVELS,
 }
 _VALUE: Final = re.compile(
     r"(?P<field>[^\s()\":=<>~!]+)(?P<op>!=|>=|<=|[:=<>~])(?P<list>\[(?:[^\],]*,)*)?(?P<value>.*)", re.DOTALL

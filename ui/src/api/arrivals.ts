@@ -60,22 +60,20 @@ export function useArrivals<T>(options: {
           const { key, rowsOf, known, hold: held } = latest.current;
           const now = kept.current;
           if (data.left_out) setIncomplete(true);
-          const rows = rowsOf(data);
-          for (const row of rows) {
+          const come = new Map(rowsOf(data).map((row) => [key(row), row]));
+          for (const [id, row] of come) if (known(id)) now.changed.set(id, row);
+          const renewed = (row: T): T => {
             const id = key(row);
-            const list = now.rows.some((one) => key(one) === id) ? now.rows : now.waiting;
-            const at = list.findIndex((one) => key(one) === id);
-            const listed = known(id);
-            if (listed) now.changed.set(id, row);
-            if (at >= 0) list[at] = row;
-            else if (!listed) {
-              now.times.push(performance.now());
-              if (held) now.waiting.unshift(row);
-              else now.rows = [row, ...now.rows];
-            }
-          }
-          now.rows = now.rows.slice(0, MOST);
-          now.waiting.length = Math.min(now.waiting.length, MOST);
+            const newer = come.get(id);
+            come.delete(id);
+            return newer ?? row;
+          };
+          now.rows = now.rows.map(renewed);
+          now.waiting = now.waiting.map(renewed);
+          const fresh = [...come].filter(([id]) => !known(id)).map(([, row]) => row);
+          now.times.push(...fresh.map(() => performance.now()));
+          const list = held ? "waiting" : "rows";
+          now[list] = [...fresh.reverse(), ...now[list]].slice(0, MOST);
           now.changed = new Map(now.changed);
           redraw((n) => n + 1);
         },

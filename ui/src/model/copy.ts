@@ -109,9 +109,30 @@ function callSnippet(detail: SpanDetail, turns: readonly Turn[]): string {
 }
 
 function readSnippet(span: SpanRow, origin: string, project: string): string {
-  const address = `${origin.replace(/\/?$/, "/")}api/spans/${span.trace_id}/${span.span_id}?project=${encodeURIComponent(project)}`;
+  const told = [`# ${line(span.name)}, by ${KEY}`];
+  const path = `spans/${span.trace_id}/${span.span_id}`;
+  return reading(told, "span", apiAddress(origin, path, project), ['print(span["span"]["name"], span["attributes"])']);
+}
+
+/** Python that reads a trace by the API. */
+export function traceSnippet(traceId: string, origin: string, project: string): string {
+  const told = [`# reads a trace from Vestigo, by ${KEY}`];
+  return reading(told, "trace", apiAddress(origin, `traces/${encodeURIComponent(traceId)}`, project), [
+    'for span in trace["spans"]:',
+    '    print(span["start_ns"], span["kind"], span["name"], span["duration_ms"], span["status"])',
+  ]);
+}
+
+const KEY = "a key with the scope read: Settings, or `vestigo key create me --scopes read`";
+
+function apiAddress(origin: string, path: string, project: string): string {
+  return `${origin.replace(/\/?$/, "/")}api/${path}?project=${encodeURIComponent(project)}`;
+}
+
+/** The address stands in a string literal: ids are text of somebody else. */
+function reading(told: readonly string[], name: string, address: string, then: readonly string[]): string {
   return [
-    `# ${line(span.name)}, by a key with the scope read: Settings, or \`vestigo key create me --scopes read\``,
+    ...told,
     "import json",
     "import os",
     "import urllib.request",
@@ -119,8 +140,8 @@ function readSnippet(span: SpanRow, origin: string, project: string): string {
     `request = urllib.request.Request(${python(address, 0)})`,
     'request.add_header("Authorization", f"Bearer {os.environ[\'VESTIGO_API_KEY\']}")',
     "with urllib.request.urlopen(request) as response:",
-    "    span = json.load(response)",
-    'print(span["span"]["name"], span["attributes"])',
+    `    ${name} = json.load(response)`,
+    ...then,
     "",
   ].join("\n");
 }

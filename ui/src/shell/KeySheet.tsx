@@ -10,7 +10,6 @@ export const WHERE: Readonly<Record<KeyPlace, string>> = {
   detail: "A span's detail",
   queue: "Annotating",
   compare: "Comparing",
-  dash: "Dashboards",
 };
 
 export function KeySheet({ onClose }: { onClose(): void }): VNode {

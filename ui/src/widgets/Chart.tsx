@@ -1,13 +1,14 @@
 // Lines or stacks over time, drawn by uPlot: one crosshair over all charts of a page, a drag makes a window, a click or
 // Enter opens the point, and the same numbers stand in a table.
 import type { VNode } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { windowParam } from "../model/bars";
 import { clockMs, day } from "../model/format";
 import { isEmpty, type Line, lineAt, total } from "../model/series";
 import { Dialog } from "./Dialog";
+import { useLook } from "./look";
 import "./chart.css";
 import "./histogram.css";
 
@@ -44,7 +45,7 @@ export function Chart(props: ChartProps): VNode {
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [at, setAt] = useState<number | null>(null);
   const [asTable, setAsTable] = useState(false);
-  const [look, setLook] = useState(0);
+  const look = useLook();
   const latest = useRef(props);
   latest.current = props;
   const height = props.height ?? 150;
@@ -62,17 +63,6 @@ export function Chart(props: ChartProps): VNode {
     if (from !== undefined && line) current.onOpen(line, windowParam(from, from + current.stepMs));
   };
 
-  useEffect(() => {
-    const again = (): void => setLook((n) => n + 1);
-    const system = matchMedia("(prefers-color-scheme: dark)");
-    system.addEventListener("change", again);
-    const chosen = new MutationObserver(again);
-    chosen.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-    return () => {
-      system.removeEventListener("change", again);
-      chosen.disconnect();
-    };
-  }, []);
   const names = shown.map((line) => line.label).join("\n");
   useLayoutEffect(() => {
     const element = own.current!;

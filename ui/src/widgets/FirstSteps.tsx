@@ -4,7 +4,7 @@ import { useAnswer } from "../api/client";
 import { ofTheTrace } from "../model/query";
 import { place, root, setParams } from "../url";
 import { CodeBox, Empty, Waiting } from "./parts";
-import { timeName } from "./TimeRange";
+import { timeName, WiderTime } from "./TimeRange";
 
 export function NothingFound({ what }: { what: string }): VNode {
   const { params, project } = place.value;
@@ -26,16 +26,7 @@ export function NothingFound({ what }: { what: string }): VNode {
             Look for {lifted}
           </button>
         )}
-        {!["7d", "30d", "all"].includes(params["t"] ?? "") && (
-          <button type="button" class="button" onClick={() => setParams({ t: "7d" })}>
-            Show 7 days
-          </button>
-        )}
-        {params["t"] !== "all" && (
-          <button type="button" class="button" onClick={() => setParams({ t: "all" })}>
-            Show all of time
-          </button>
-        )}
+        <WiderTime />
         {q && (
           <button type="button" class="button" onClick={() => setParams({ q: null })}>
             Clear the filter

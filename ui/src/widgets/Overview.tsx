@@ -2,11 +2,12 @@
 // two dimmed ones. A drag zooms, a double click shows the whole.
 import { effect, type ReadonlySignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ERROR_CODE, type Overview as Picture, overviewOf } from "../model/overview";
 import type { Window } from "../model/timeline";
 import type { Trace } from "../model/trace";
 import { dragAcross } from "./drag";
+import { useLook } from "./look";
 
 const LANE_PX = 6;
 
@@ -84,23 +85,6 @@ export function Overview(props: {
       <div ref={after} class="dimmed right" />
     </div>
   );
-}
-
-/** Changes when the theme does. */
-function useLook(): number {
-  const [look, setLook] = useState(0);
-  useEffect(() => {
-    const again = (): void => setLook((n) => n + 1);
-    const system = matchMedia("(prefers-color-scheme: dark)");
-    system.addEventListener("change", again);
-    const chosen = new MutationObserver(again);
-    chosen.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-    return () => {
-      system.removeEventListener("change", again);
-      chosen.disconnect();
-    };
-  }, []);
-  return look;
 }
 
 function paint(

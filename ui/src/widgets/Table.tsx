@@ -55,7 +55,7 @@ export interface TableProps<T> {
   rowClass?(row: T, i: number): string;
   rowHeight?: number;
   keys?: boolean;
-  /** Rows there are in all, where more than those at hand are known. */
+  /** The element that scrolls, for whoever wants to know where it stands. */
   scroller?: { current: HTMLDivElement | null };
 }
 

@@ -71,6 +71,25 @@ export function TimeRange(): VNode {
   );
 }
 
+/** For a list that is empty: a longer time, while there is one. */
+export function WiderTime(): VNode {
+  const { t } = place.value.params;
+  return (
+    <>
+      {!["7d", "30d", "all"].includes(t ?? "") && (
+        <button type="button" class="button" onClick={() => setParams({ t: "7d" })}>
+          Show 7 days
+        </button>
+      )}
+      {t !== "all" && (
+        <button type="button" class="button" onClick={() => setParams({ t: "all" })}>
+          Show all of time
+        </button>
+      )}
+    </>
+  );
+}
+
 function Between({ from, to, onChoose }: { from: number; to: number; onChoose(t: string): void }): VNode {
   const [start, setStart] = useState(local(from));
   const [end, setEnd] = useState(local(to));

@@ -3,6 +3,7 @@
 import type { ComponentChildren, Ref, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useKeys } from "../keys";
+import { scrolled } from "./scrolled";
 
 export interface VirtualListProps {
   count: number;
@@ -25,8 +26,6 @@ export interface VirtualListProps {
   scroller?: Ref<HTMLDivElement>;
 }
 
-/** Taller than this, browsers lose count; scrolling is scaled then. */
-const MOST_PX = 12_000_000;
 const SPARE = 6;
 export const HEADER_PX = 28;
 
@@ -40,12 +39,7 @@ export function VirtualList(props: VirtualListProps): VNode {
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(600);
   const headPx = props.header ? HEADER_PX : 0;
-  const total = count * rowHeight;
-  const shownPx = Math.min(total, MOST_PX);
-  const scale = total > height && shownPx > height ? (total - height) / (shownPx - height) : 1;
-  const at = Math.min(top * scale, Math.max(0, total - height));
-  const first = Math.max(0, Math.floor(at / rowHeight) - SPARE);
-  const last = Math.min(count, Math.ceil((at + height) / rowHeight) + SPARE);
+  const { sizerPx, scale, first, last, offsetPx } = scrolled(count, rowHeight, top, height, SPARE);
 
   useLayoutEffect(() => {
     const element = own.current;
@@ -111,12 +105,8 @@ export function VirtualList(props: VirtualListProps): VNode {
       onScroll={(event) => setTop(event.currentTarget.scrollTop)}
     >
       {props.header}
-      <div class="sizer" role="presentation" style={{ height: `${shownPx}px` }}>
-        <div
-          class="window"
-          role="presentation"
-          style={{ transform: `translateY(${first * rowHeight - at + at / scale}px)` }}
-        >
+      <div class="sizer" role="presentation" style={{ height: `${sizerPx}px` }}>
+        <div class="window" role="presentation" style={{ transform: `translateY(${offsetPx}px)` }}>
           {rows}
         </div>
       </div>

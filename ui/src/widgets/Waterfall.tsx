@@ -10,13 +10,12 @@ import type { Folds, Matches, Rows } from "../model/rows";
 import { followed, moved, type Window, zoomed } from "../model/timeline";
 import type { Trace } from "../model/trace";
 import { Axis } from "./Axis";
+import { scrolled } from "./scrolled";
 import { drawRow, type Drawn, type Look } from "./SpanRow";
 import type { SpanColumn } from "./spancolumns";
 
 export const ROW_PX = 24;
 const SPARE = 4;
-/** Taller than this, browsers lose count; scrolling is scaled then. */
-const MOST_PX = 12_000_000;
 const LEAST_BAR_PX = 220;
 const INDENT_PX = 14;
 
@@ -50,12 +49,7 @@ export function Waterfall(props: WaterfallProps): VNode {
   const [box, setBox] = useState({ height: 600, width: 900, bar: 0 });
   const [nameWidth, setNameWidth] = useState(() => Number(recall("trace.name")) || 0);
   const count = rows.place.length;
-  const total = count * ROW_PX;
-  const shownPx = Math.min(total, MOST_PX);
-  const scale = shownPx < total && shownPx > box.height ? (total - box.height) / (shownPx - box.height) : 1;
-  const at = Math.max(0, Math.min(top * scale, total - box.height));
-  const first = Math.max(0, Math.floor(at / ROW_PX) - SPARE);
-  const last = Math.min(count, Math.ceil((at + box.height) / ROW_PX) + SPARE);
+  const { sizerPx, scale, at, first, last, offsetPx } = scrolled(count, ROW_PX, top, box.height, SPARE);
   const seenFirst = Math.floor(at / ROW_PX);
   const seenLast = Math.min(count, Math.floor((at + box.height) / ROW_PX + 0.4));
   const window = props.window ?? followed(trace, rows, seenFirst, seenLast, props.now, whole);
@@ -175,12 +169,8 @@ export function Waterfall(props: WaterfallProps): VNode {
           else props.onZoom(moved(window, ((window.to - window.from) * by) / barPx, whole));
         }}
       >
-        <div class="sizer" role="presentation" style={{ height: `${shownPx}px` }}>
-          <div
-            class="window"
-            role="presentation"
-            style={{ transform: `translateY(${first * ROW_PX - at + at / scale}px)` }}
-          >
+        <div class="sizer" role="presentation" style={{ height: `${sizerPx}px` }}>
+          <div class="window" role="presentation" style={{ transform: `translateY(${offsetPx}px)` }}>
             {elements}
           </div>
         </div>

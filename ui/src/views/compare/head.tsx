@@ -14,14 +14,6 @@ export function Head({ a, b, sums }: { a: Columns; b: Columns; sums: readonly [T
   const [changing, setChanging] = useState<"" | "a" | "b">("");
   const [one, two] = sums;
   const same = a.trace_id === b.trace_id;
-  const cells = (of: (totals: Totals) => ComponentChildren): VNode[] =>
-    sums.map((totals, at) => <td key={at}>{of(totals)}</td>);
-  const [durationA, durationB] = cells((totals) => (
-    <>
-      {duration(totals.durationUs)}
-      {totals.open && <span class="muted"> running</span>}
-    </>
-  ));
   const errors = (totals: Totals): ComponentChildren =>
     totals.errors === 0 ? "0" : <span class="error">✕ {count(totals.errors)}</span>;
   const models = (totals: Totals): string => totals.models.join(", ") || "–";
@@ -45,30 +37,30 @@ export function Head({ a, b, sums }: { a: Columns; b: Columns; sums: readonly [T
             </tr>
           </thead>
           <tbody>
-            <tr>
-              <Which columns={a} side="a" onChange={() => setChanging(changing === "a" ? "" : "a")} />
-              {durationA}
-              <td>{count(one.spans)}</td>
-              <td>{count(one.calls)}</td>
-              <td>{count(one.tokens)}</td>
-              <td>{usd(one.costUsd)}</td>
-              <td>{errors(one)}</td>
-              <td class="wide one-line" title={models(one)}>
-                {models(one)}
-              </td>
-            </tr>
-            <tr>
-              <Which columns={b} side="b" onChange={() => setChanging(changing === "b" ? "" : "b")} />
-              {durationB}
-              <td>{count(two.spans)}</td>
-              <td>{count(two.calls)}</td>
-              <td>{count(two.tokens)}</td>
-              <td>{usd(two.costUsd)}</td>
-              <td>{errors(two)}</td>
-              <td class="wide one-line" title={models(two)}>
-                {models(two)}
-              </td>
-            </tr>
+            {(["a", "b"] as const).map((side, at) => {
+              const totals = sums[at]!;
+              return (
+                <tr key={side}>
+                  <Which
+                    columns={side === "a" ? a : b}
+                    side={side}
+                    onChange={() => setChanging(changing === side ? "" : side)}
+                  />
+                  <td>
+                    {duration(totals.durationUs)}
+                    {totals.open && <span class="muted"> running</span>}
+                  </td>
+                  <td>{count(totals.spans)}</td>
+                  <td>{count(totals.calls)}</td>
+                  <td>{count(totals.tokens)}</td>
+                  <td>{usd(totals.costUsd)}</td>
+                  <td>{errors(totals)}</td>
+                  <td class="wide one-line" title={models(totals)}>
+                    {models(totals)}
+                  </td>
+                </tr>
+              );
+            })}
             <tr class="differences">
               <th scope="row">
                 <span class="side">Δ</span> B against A

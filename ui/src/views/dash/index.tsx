@@ -2,12 +2,13 @@
 // under the filter of the page. Every point and every bar leads to the list of what it counts.
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
+import { useBounds } from "../../api/bounds";
 import { type ApiError, useAnswer } from "../../api/client";
 import type { Series } from "../../api/types";
 import { count, percent, seconds, short, usd } from "../../model/format";
 import { append, term, terms } from "../../model/query";
 import { aligned, before, bucketsOf, type Line, stacked, stepFor, total } from "../../model/series";
-import { go, link, place, setParams, timeBounds, timeWindow } from "../../url";
+import { go, link, place, setParams, timeWindow } from "../../url";
 import { BarList, type BarRow } from "../../widgets/BarList";
 import { Chart, type ChartProps } from "../../widgets/Chart";
 import { Failure, Waiting } from "../../widgets/parts";
@@ -32,16 +33,15 @@ function ofKind(q: string, kind: string): string {
 }
 
 export function Dash(): VNode {
+  const window = useBounds(place.value.params["t"]);
+  return window ? <Panels window={window} /> : <Waiting />;
+}
+
+function Panels({ window }: { window: readonly [number, number] }): VNode {
   const { params } = place.value;
   const { t } = params;
   const q = params["q"] ?? "";
   const every = params["live"] === "1" ? { everyMs: LIVE_MS } : {};
-  const all = t === "all";
-  const oldest = useAnswer(all ? "/api/traces" : null, { order: "oldest", limit: 1 });
-  const bounds = timeBounds(t);
-  const window: readonly [number, number] = all
-    ? [Number(oldest.data?.items[0]?.start_ns.slice(0, -6) ?? bounds[1] - 864e5), bounds[1]]
-    : bounds;
   const step = stepFor(window[1] - window[0]);
   const earlier = before(window);
   const times = timeWindow(t);
@@ -77,7 +77,7 @@ export function Dash(): VNode {
     keep,
   );
   const past = useAnswer(
-    all ? null : "/api/series",
+    t === "all" ? null : "/api/series",
     {
       ...filter(q),
       start: ms(Math.floor(earlier[0] / step.ms) * step.ms),

@@ -6,13 +6,13 @@ import type { ErrorGroup } from "../../api/types";
 import { useKeys } from "../../keys";
 import { filterFor } from "../../model/failures";
 import { ago, count, moment } from "../../model/format";
-import { go, link, place, setParams, timeWindow } from "../../url";
+import { go, link, place, timeWindow } from "../../url";
 import { Code } from "../../renderers/Code";
 import { Empty, Failure, Waiting } from "../../widgets/parts";
 import { Sparkline } from "../../widgets/Sparkline";
 import { Splitter } from "../../widgets/Splitter";
 import { type Column, Table } from "../../widgets/Table";
-import { timeName } from "../../widgets/TimeRange";
+import { timeName, WiderTime } from "../../widgets/TimeRange";
 import "./errors.css";
 
 const MOST = 200;
@@ -96,13 +96,9 @@ export function Errors(): VNode {
         <p>
           In the time that is shown ({timeName(t)}) no span {q && "that matches the filter "}ended with an error.
         </p>
-        {t !== "7d" && (
-          <p>
-            <button type="button" class="button" onClick={() => setParams({ t: "7d" })}>
-              Show 7 days
-            </button>
-          </p>
-        )}
+        <p class="stats">
+          <WiderTime />
+        </p>
         <p class="muted">
           A span fails when an exception leaves it, when its instrumentation says so, or by{" "}
           <code>span.set_status("ERROR")</code>.

@@ -11,7 +11,7 @@ import { go, link, place, setParams, timeBounds, timeWindow } from "../../url";
 import { Empty, Failure, Stat, Waiting } from "../../widgets/parts";
 import { Table } from "../../widgets/Table";
 import { Tabs } from "../../widgets/Tabs";
-import { timeName } from "../../widgets/TimeRange";
+import { timeName, WiderTime } from "../../widgets/TimeRange";
 import { SCORE_COLUMNS, scoreLink } from "./columns";
 import { Differing } from "./differing";
 import { GiveScores } from "./give";
@@ -161,16 +161,7 @@ function NoScores({ q, t, name }: { q: string; t: string | undefined; name: stri
         {name && ` under the name ${name}`}, but this project has scores.
       </p>
       <p class="stats">
-        {t !== "7d" && t !== "all" && (
-          <button type="button" class="button" onClick={() => setParams({ t: "7d" })}>
-            Show 7 days
-          </button>
-        )}
-        {t !== "all" && (
-          <button type="button" class="button" onClick={() => setParams({ t: "all" })}>
-            Show all of time
-          </button>
-        )}
+        <WiderTime />
         {name && (
           <button type="button" class="button" onClick={() => setParams({ name: null })}>
             Every name

@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { EventRow, LogRow, SpanDetail } from "../../api/types";
 import { bytes, count, duration } from "../../model/format";
+import { LEVELS } from "../../model/logs";
 import { Stack } from "../../renderers/Stack";
 import { Value } from "../../renderers/Value";
 import { Empty } from "../../widgets/parts";
@@ -90,17 +91,8 @@ function EventView({ event, afterUs }: { event: EventRow; afterUs: number }): VN
   );
 }
 
-const LEVELS = [
-  [21, "fatal"],
-  [17, "error"],
-  [13, "warning"],
-  [9, "info"],
-  [5, "debug"],
-  [0, "trace"],
-] as const;
-
 function LogView({ log, afterUs }: { log: LogRow; afterUs: number }): VNode {
-  const level = LEVELS.find(([from]) => log.severity >= from)?.[1] ?? "trace";
+  const level = LEVELS.find(({ least }) => log.severity >= least)?.id ?? "trace";
   const bad = log.severity >= 17;
   const { "exception.stacktrace": stack, ...rest } = log.attributes;
   return (

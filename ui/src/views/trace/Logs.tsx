@@ -2,6 +2,7 @@
 import type { VNode } from "preact";
 import type { LogRow } from "../../api/types";
 import { clockMs, plural, toMs } from "../../model/format";
+import { LEVELS, textOf } from "../../model/logs";
 import { link, setParams } from "../../url";
 
 const SHOWN = 50;
@@ -38,13 +39,9 @@ export function Logs({ logs, more, traceId }: { logs: readonly LogRow[]; more: b
 }
 
 function level(severity: number): string {
-  return ["–", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"][Math.ceil(severity / 4)] ?? "–";
+  return LEVELS.find(({ least }) => severity >= least)?.name ?? "–";
 }
 
 function text(log: LogRow): string {
-  const body = log.body as unknown;
-  if (typeof body === "string") return body.slice(0, 300);
-  const message = body !== null && typeof body === "object" ? (body as { message?: unknown }).message : undefined;
-  if (typeof message === "string") return message.slice(0, 300);
-  return (body === null || body === undefined ? log.event_name : JSON.stringify(body)).slice(0, 300);
+  return (textOf(log.body) || log.event_name).slice(0, 300);
 }

@@ -2,9 +2,8 @@
 import type { VNode } from "preact";
 import { get } from "../../api/client";
 import type { SpanDetail, WholeTrace } from "../../api/types";
-import { spanJson, spanMarkdown, spanSnippet, traceMarkdown } from "../../model/copy";
+import { spanJson, spanMarkdown, spanSnippet, traceMarkdown, traceSnippet } from "../../model/copy";
 import { quoted } from "../../model/query";
-import { traceSnippet } from "../../model/snippet";
 import { go, lastingLink, link, place, root, setParams } from "../../url";
 import { Menu } from "../../widgets/Menu";
 import { copyText, toast } from "../../widgets/parts";

@@ -1,33 +1,29 @@
 // How many spans match over time, failed ones at the bottom, above the list; a drag makes that the window.
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
+import { useBounds } from "../../api/bounds";
 import { useAnswer } from "../../api/client";
 import { count, percent } from "../../model/format";
 import { aligned, bucketsOf, stepFor } from "../../model/series";
-import { place, setParams, timeBounds, timeWindow } from "../../url";
+import { place, setParams, timeWindow } from "../../url";
 import { Histogram } from "../../widgets/Histogram";
 
 const LIVE_MS = 15_000;
 
 export function OverTime({ q, live }: { q: string; live: boolean }): VNode | null {
   const { t } = place.value.params;
-  const all = t === "all";
-  // where the window has no beginning, it is that of the oldest trace
-  const oldest = useAnswer(all ? "/api/traces" : null, { order: "oldest", limit: 1 });
-  const startMs = Number(oldest.data?.items[0]?.start_ns.slice(0, -6) ?? 0);
-  const bounds = timeBounds(t);
-  const window: readonly [number, number] = all ? [startMs, bounds[1]] : bounds;
-  const step = stepFor(window[1] - window[0]);
+  const window = useBounds(t);
+  const step = stepFor(window ? window[1] - window[0] : 0);
   const told = useAnswer(
-    all && startMs === 0 ? null : "/api/series",
+    window ? "/api/series" : null,
     { ...(q ? { q } : {}), ...timeWindow(t), measures: "count,errors", step: step.text },
     { keep: true, ...(live ? { everyMs: LIVE_MS } : {}) },
   );
   const series = told.data;
   const fresh = series?.step_ns === String(step.ms * 1e6);
-  const edge = Math.floor(window[0] / step.ms);
+  const edge = window && Math.floor(window[0] / step.ms);
   const shown = useMemo(() => {
-    if (!series || series.groups.length === 0) return undefined;
+    if (!window || !series || series.groups.length === 0) return undefined;
     const stepMs = Number(series.step_ns) / 1e6;
     // the step of an answer to another question may be a millionth of this window: that has its own buckets
     const timesMs = fresh ? bucketsOf(window, stepMs) : series.times_ns.map((ns) => Number(ns) / 1e6);

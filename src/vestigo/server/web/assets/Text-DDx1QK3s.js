@@ -1,4 +1,0 @@
-import{B as e,H as t,It as n,Lt as r}from"./index-BSW6sr-1.js";var i=8e3,a=36;function o({text:i,limit:o=4e3,class:u=``}){let[d,f]=n(!1),p=Math.min(o,c(i,a)),m=!d&&i.length>p*1.2,h=m?s(i,p):i,g=r(()=>l(h),[h]);return e(`div`,{class:`text ${u}`,children:[g.length===1?h:g.map((t,n)=>e(`div`,{class:`chunk`,children:t},n)),m&&e(`div`,{children:e(`button`,{type:`button`,class:`link more`,onClick:()=>f(!0),children:[`show all `,t(i.length)]})})]})}function s(e,t){if(e.length<=t)return e;let n=e.lastIndexOf(`
-`,t),r=e.lastIndexOf(` `,t),i=n>t*.6?n:r>t*.8?r:t,a=e.charCodeAt(i-1);return`${e.slice(0,a>=55296&&a<56320?i-1:i)}…`}function c(e,t){let n=-1;for(let r=0;r<t;r+=1)if(n=e.indexOf(`
-`,n+1),n<0)return e.length;return n}function l(e){let t=[],n=0;for(;e.length-n>i*1.5;){let r=e.lastIndexOf(`
-`,n+i),a=e.lastIndexOf(` `,n+i),o=r>n?r+1:a>n?a+1:n+i;t.push(e.slice(n,r>n?r:o)),n=o}return t.push(e.slice(n)),t}export{s as n,o as t};
